@@ -1,0 +1,59 @@
+"""Reading the product's own source: calls with literal arguments, found without running anything."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "ferryman"
+
+
+def calls(names: frozenset[str]) -> Iterator[tuple[Path, ast.Call]]:
+    """Every call of one of `names` in the product, with its file, in a stable order."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+            if isinstance(node, ast.Call) and called(node) in names:
+                yield path, node
+
+
+def called(node: ast.Call) -> str:
+    """Last part of the name that is called: `Invalid` of `errors.Invalid(…)`."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def argument(node: ast.Call, position: int, name: str) -> ast.expr | None:
+    """The argument at `position`, or the one called `name`."""
+    for keyword in node.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    return node.args[position] if 0 <= position < len(node.args) else None
+
+
+def template(node: ast.expr | None) -> str:
+    """A string expression as people read it: values become `{name}`, joined pieces are one text; else empty."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(template(part) for part in parts)
+        case ast.FormattedValue(value=value):
+            return "{" + _short(value) + "}"
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return template(left) + template(right)
+        case ast.IfExp(body=body, orelse=other):
+            return template(body) or template(other)
+    return ""
+
+
+def _short(node: ast.expr) -> str:
+    """A name for a value inside a message."""
+    for part in ast.walk(node):
+        match part:
+            case ast.Attribute(attr=name):
+                return name
+            case ast.Name(id=name) if name not in {"str", "repr", "len", "join", "sorted"}:
+                return name
+    return "…"
