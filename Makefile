@@ -10,9 +10,8 @@ ARGS ?=
 
 BIN := .venv/bin
 STAMP := .make
-ASSETS := src/ferryman/web/assets
-ASSET_SOURCES := $(shell find $(ASSETS) -type f -not -path '*/node_modules/*' 2>/dev/null) \
-	$(wildcard package.json package-lock.json tsconfig.json)
+ASSET_SOURCES := $(wildcard build.mjs tsconfig.json) \
+	$(shell find src/ferryman -path '*/web/assets/*' -type f -o -path '*/templates/*' -type f)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

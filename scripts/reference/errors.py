@@ -69,7 +69,7 @@ def errors_page() -> Page:
 
 
 def _codes(node: ast.expr | None) -> list[str]:
-    """The codes an argument can be: a literal, or one of two."""
+    """Read the codes an argument can be: a literal, or one of two."""
     match node:
         case ast.Constant(value=str(text)):
             return [text]

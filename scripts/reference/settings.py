@@ -37,7 +37,7 @@ def settings_page() -> Page:
 
 
 def _values(field: FieldInfo) -> str:
-    """The values a field takes, in words."""
+    """Say in words which values a field takes."""
     limits = [str(limit) for limit in (_limit(item) for item in field.metadata) if limit]
     return " ".join([_type(field.annotation), ", ".join(limits)]).strip()
 

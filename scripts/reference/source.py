@@ -25,7 +25,7 @@ def called(node: ast.Call) -> str:
 
 
 def argument(node: ast.Call, position: int, name: str) -> ast.expr | None:
-    """The argument at `position`, or the one called `name`."""
+    """Find the argument at `position`, or the one called `name`."""
     for keyword in node.keywords:
         if keyword.arg == name:
             return keyword.value
@@ -33,7 +33,7 @@ def argument(node: ast.Call, position: int, name: str) -> ast.expr | None:
 
 
 def template(node: ast.expr | None) -> str:
-    """A string expression as people read it: values become `{name}`, joined pieces are one text; else empty."""
+    """Show a string expression as people read it: values become `{name}`; empty when it is no string."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -49,7 +49,7 @@ def template(node: ast.expr | None) -> str:
 
 
 def _short(node: ast.expr) -> str:
-    """A name for a value inside a message."""
+    """Name a value inside a message."""
     for part in ast.walk(node):
         match part:
             case ast.Attribute(attr=name):

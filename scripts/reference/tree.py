@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from ferryman.cli.app import app
+from typer.main import get_command
+
 
 def command_tree() -> Any:
-    """The root command of `ferry`."""
-    from typer.main import get_command
-
-    from ferryman.cli.app import app
-
+    """Return the root command of `ferry`."""
     return get_command(app)
