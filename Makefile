@@ -48,7 +48,7 @@ bench: $(STAMP)/system $(STAMP)/dev $(STAMP)/assets ## Measure beside the tools 
 
 docs: $(STAMP)/dev ## Build the documentation into site/; fails when something is undocumented
 	$(BIN)/python -m scripts.reference
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(STAMP)/dev $(STAMP)/assets ## Build dist/*.whl with the browser assets inside
 	rm -rf dist build

@@ -1,7 +1,11 @@
-"""Write the reference pages into docs/reference/; exit 1 with a list when something is undocumented."""
+"""Write the reference pages: `python -m scripts.reference [FOLDER]`, by default docs/reference.
+
+Exits 1 with a list when something is undocumented.
+"""
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from scripts.reference.api import api_page
 from scripts.reference.commands import commands_page
@@ -14,9 +18,9 @@ from scripts.reference.source import ROOT
 PAGES: tuple[Callable[[], Page], ...] = (settings_page, commands_page, errors_page, metrics_page, api_page)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Write every page, then say what lacks words."""
-    folder = ROOT / "docs" / "reference"
+    folder = Path(arguments[0]) if arguments else ROOT / "docs" / "reference"
     pages = [make() for make in PAGES]
     for page in pages:
         (folder / page.name).write_text(page.text)
@@ -27,4 +31,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
