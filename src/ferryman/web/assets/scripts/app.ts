@@ -1,0 +1,35 @@
+// The console in the browser. Pages come from the server; this makes them live.
+
+import "htmx.org";
+import { startActions } from "./actions";
+import { startChart } from "./chart";
+import { startDialogs } from "./dialogs";
+import { startFilters } from "./filters";
+import { startForms } from "./forms";
+import { startLog } from "./joblog";
+import { startKeys } from "./keys";
+import { startLive } from "./live";
+import { startPalette } from "./palette";
+import { Stream } from "./stream";
+import { startTabs } from "./tabs";
+import { startTimes } from "./times";
+
+function start(): void {
+  startTimes();
+  startDialogs();
+  startForms();
+  startActions();
+  startFilters();
+  const address = document.querySelector<HTMLMetaElement>("meta[name=stream]")?.content;
+  if (!address) return;
+  const stream = new Stream(address);
+  startLive(stream);
+  startChart(stream);
+  startLog(stream);
+  startTabs();
+  startKeys(startPalette());
+  stream.start();
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();

@@ -1,0 +1,15 @@
+// Filters keep the address of the page in step with what is shown, so that it can be shared and reloaded.
+
+export function startFilters(): void {
+  document.addEventListener("htmx:after:request", (event) => {
+    const form = (event.target as Element).closest<HTMLFormElement>("form[data-filters]");
+    if (!form) return;
+    const values = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (typeof value === "string" && value !== "") values.append(name, value);
+    const query = values.toString();
+    history.replaceState(history.state, "", query === "" ? location.pathname : `${location.pathname}?${query}`);
+    const region = document.querySelector<HTMLElement>("[data-refresh]");
+    const base = region?.dataset["refresh"];
+    if (region && base) region.setAttribute("hx-get", query === "" ? base : `${base}?${query}`);
+  });
+}

@@ -1,0 +1,105 @@
+// Live pages: progress is written into the rows at once; a changed state fetches the region again and morphs it.
+
+import { eta, rate, size } from "./units";
+import type { Progress, Stream } from "./stream";
+
+const WIDTH = 1000;
+
+/** Regions that show jobs reload when one changes; several changes within this time cause one reload. */
+const GATHER_MS = 250;
+
+export function refreshRegions(): void {
+  for (const region of document.querySelectorAll("[data-refresh]")) region.dispatchEvent(new Event("refresh"));
+}
+
+function put(scope: Element, field: string, text: string): void {
+  for (const place of scope.querySelectorAll(`[data-field="${field}"]`)) {
+    if (place.textContent !== text) place.textContent = text;
+  }
+}
+
+/** Lengthen one part of a bar. It never shrinks: a late message must not take back what was shown. */
+function grow(bar: Element, part: string, share: number): void {
+  const shape = bar.querySelector(`.bar-${part}`);
+  const before = Number(shape?.getAttribute("width") ?? 0);
+  const after = Math.round(Math.min(1, Math.max(0, share)) * WIDTH);
+  if (after > before) shape?.setAttribute("width", String(after));
+}
+
+function paint(scope: Element, data: Progress): void {
+  const [total, network, disk] = [data.total ?? 0, data.network ?? 0, data.disk ?? 0];
+  const verified = data.verified ?? 0;
+  const done = Math.max(disk, verified);
+  for (const bar of scope.querySelectorAll(".bar")) {
+    bar.classList.toggle("is-unknown", total <= 0);
+    if (total <= 0) continue;
+    grow(bar, "net", network / total);
+    grow(bar, "disk", disk / total);
+    grow(bar, "verified", verified / total);
+    const percent = Math.floor((Math.min(done, total) / total) * 100);
+    const before = Number(bar.getAttribute("aria-valuenow") ?? 0);
+    if (percent >= before) bar.setAttribute("aria-valuenow", String(percent));
+    put(scope, "percent", `${Math.max(percent, before)}%`);
+  }
+  put(scope, "amount", total > 0 ? `${size(done)} of ${size(total)}` : size(done));
+  put(scope, "network", size(network));
+  put(scope, "disk", size(disk));
+  put(scope, "verified", size(verified));
+  put(scope, "rate", rate(data.rate ?? 0));
+  put(scope, "eta", eta(data.eta));
+  put(scope, "slow", data.slow ?? "");
+  put(scope, "connections", String(data.connections ?? 0));
+  if (data.phase) put(scope, "phase", data.phase);
+}
+
+/** Speeds of the jobs that run, added up in the top bar. */
+class Flow {
+  readonly #rates = new Map<string, number>();
+
+  constructor(initial: Iterable<[string, number]>) {
+    for (const [id, value] of initial) this.#rates.set(id, value);
+  }
+
+  set(id: string, value: number | null): void {
+    if (value === null) this.#rates.delete(id);
+    else this.#rates.set(id, value);
+    let sum = 0;
+    for (const one of this.#rates.values()) sum += one;
+    for (const place of document.querySelectorAll<HTMLElement>("[data-flow]")) {
+      place.textContent = rate(sum);
+      const holder = place.closest<HTMLElement>(".flow");
+      if (holder) holder.dataset["busy"] = String(sum > 0);
+    }
+    document.dispatchEvent(new CustomEvent("ferry:flow", { detail: sum }));
+  }
+}
+
+function counts(data: Record<string, number>): void {
+  for (const place of document.querySelectorAll<HTMLElement>("[data-count]")) {
+    const states = (place.dataset["count"] ?? "").split(" ");
+    const sum = states.reduce((total, state) => total + (data[state] ?? 0), 0);
+    place.textContent = String(sum);
+    place.dataset["value"] = String(sum);
+  }
+}
+
+export function startLive(stream: Stream): void {
+  const flow = new Flow([]);
+  let pending: ReturnType<typeof setTimeout> | undefined;
+  const gather = (): void => {
+    pending ??= setTimeout(() => {
+      pending = undefined;
+      refreshRegions();
+    }, GATHER_MS);
+  };
+  stream.on("progress", (data) => {
+    for (const scope of document.querySelectorAll(`[data-job="${CSS.escape(data.id)}"]`)) paint(scope, data);
+    flow.set(data.id, data.rate ?? 0);
+  });
+  stream.on("job", (job) => {
+    if (job.state !== "running") flow.set(job.id, null);
+    gather();
+  });
+  stream.on("counts", counts);
+  stream.on("open", refreshRegions);
+}

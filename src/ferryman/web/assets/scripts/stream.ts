@@ -1,0 +1,97 @@
+// The event stream: one connection per page, kept alive, its loss told in a banner.
+
+export interface Progress {
+  id: string;
+  phase?: string | null;
+  total?: number | null;
+  network?: number;
+  disk?: number;
+  verified?: number;
+  rate?: number;
+  eta?: number | null;
+  slow?: string | null;
+  connections?: number;
+}
+
+export interface StreamJob {
+  id: string;
+  kind: string;
+  title: string;
+  state: string;
+  error?: string | null;
+  advice?: string | null;
+  owner?: string | null;
+}
+
+interface Messages {
+  job: StreamJob;
+  progress: Progress;
+  log: { id: string };
+  counts: Record<string, number>;
+  open: null;
+}
+
+type Listener<Name extends keyof Messages> = (data: Messages[Name]) => void;
+
+const RETRY_MS = 2000;
+const GRACE_MS = 2500;
+
+export class Stream {
+  readonly #address: string;
+  readonly #listeners = new Map<string, ((data: never) => void)[]>();
+  #source: EventSource | null = null;
+  #opened = false;
+  #grace: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(address: string) {
+    this.#address = address;
+  }
+
+  on<Name extends keyof Messages>(name: Name, listener: Listener<Name>): void {
+    const list = this.#listeners.get(name) ?? [];
+    list.push(listener as (data: never) => void);
+    this.#listeners.set(name, list);
+  }
+
+  start(): void {
+    window.addEventListener("pagehide", () => this.#source?.close());
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#connect();
+    });
+    this.#connect();
+  }
+
+  #emit(name: string, data: unknown): void {
+    for (const listener of this.#listeners.get(name) ?? []) listener(data as never);
+  }
+
+  #connect(): void {
+    this.#source?.close();
+    const source = new EventSource(this.#address);
+    this.#source = source;
+    source.addEventListener("open", () => this.#found());
+    source.addEventListener("error", () => {
+      this.#lost();
+      // A refused connection is final for the browser; try again ourselves.
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#connect(), RETRY_MS);
+    });
+    for (const name of ["job", "progress", "log", "counts"]) {
+      source.addEventListener(name, (event) => this.#emit(name, JSON.parse((event as MessageEvent<string>).data)));
+    }
+  }
+
+  #found(): void {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    document.getElementById("lost")?.setAttribute("hidden", "");
+    document.documentElement.dataset.stream = "open";
+    // What happened while nobody listened is read again from the server.
+    if (this.#opened) this.#emit("open", null);
+    this.#opened = true;
+  }
+
+  #lost(): void {
+    document.documentElement.dataset.stream = "lost";
+    this.#grace ??= setTimeout(() => document.getElementById("lost")?.removeAttribute("hidden"), GRACE_MS);
+  }
+}
