@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from ferryman import __version__
 from ferryman.web import problems
 from ferryman.web.auth import Authority, Gate
+from ferryman.web.metrics import RequestCounter
 from ferryman.web.openapi import describe
+from ferryman.web.media import only_json
 from ferryman.web.pages import STATIC, Renderer
 from ferryman.web.part import Part
 from ferryman.web.security import BODY_LIMIT, Shield
@@ -41,9 +43,11 @@ def build_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(only_json)],
     )
     app.state.gate = Gate(authority, local_token)
     app.state.renderer = renderer or renderer_for(parts)
+    app.state.requests = RequestCounter()
     problems.install(app)
     for router in routers:
         app.include_router(router)
@@ -54,7 +58,7 @@ def build_app(
             app.include_router(part.pages, include_in_schema=False)
     _serve_description(app)
     app.mount("/static", Kept(directory=STATIC, check_dir=False), name="static")
-    app.add_middleware(Shield, bound_to=host, body_limit=body_limit)
+    app.add_middleware(Shield, bound_to=host, counter=app.state.requests, body_limit=body_limit)
     return app
 
 

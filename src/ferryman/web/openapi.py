@@ -33,7 +33,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for status in _problems(path, method, operation):
-                operation["responses"][status] = {"$ref": "#/components/responses/Problem"}
+                known = operation["responses"].get(status, {})
+                if status == "422" or "content" not in known:
+                    operation["responses"][status] = {"$ref": "#/components/responses/Problem"}
     return document
 
 

@@ -6,12 +6,12 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
@@ -61,17 +61,25 @@ _ADVICE: Final = {
 _log = logging.getLogger("ferryman.web")
 
 
+def _sendable(value: object) -> object:
+    """Return text that UTF-8 can carry: what callers send comes back in messages and may hold lone surrogates."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+Words = Annotated[str, BeforeValidator(_sendable)]
+
+
 class Problem(BaseModel):
     """An error (RFC 9457, section 3.1) with a stable `code`, `advice` and a message per wrong field."""
 
     type: str = Field("about:blank", description="Always about:blank: `code` tells errors apart.")
     title: str = Field(description="Name of the status.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What happened, naming the value that was wrong.")
+    detail: Words = Field(description="What happened, naming the value that was wrong.")
     code: str = Field(description="Stable name of the error.")
     advice: str = Field("", description="What to do next.")
-    errors: dict[str, str] = Field({}, description="What is wrong with each field of the request.")
-    instance: str = Field("", description="Path of the request.")
+    errors: dict[Words, Words] = Field({}, description="What is wrong with each field of the request.")
+    instance: Words = Field("", description="Path of the request.")
 
 
 def status_of(error: FerryError) -> int:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ferryman.web.auth import SAFE
+from ferryman.web.metrics import RequestCounter
 from ferryman.web.problems import crash, plain_problem, respond
 
 BODY_LIMIT: Final = 1024 * 1024
@@ -67,8 +68,11 @@ def origin_allowed(headers: Headers) -> bool:
 class Shield:
     """ASGI middleware around the whole application. Keeps no state between requests."""
 
-    def __init__(self, app: ASGIApp, bound_to: str, body_limit: int = BODY_LIMIT) -> None:
+    def __init__(
+        self, app: ASGIApp, bound_to: str, counter: RequestCounter, body_limit: int = BODY_LIMIT
+    ) -> None:
         """Guard `app`, which listens on the host `bound_to`; bodies above `body_limit` bytes get 413."""
+        self._counter = counter
         self._app = app
         self._bound_to = bound_to
         self._limit = body_limit
@@ -84,6 +88,7 @@ class Shield:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._counter.count(scope["method"], message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

@@ -1,0 +1,122 @@
+"""A job as the API shows it, and the rule about whose jobs a caller reaches."""
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ferryman.accounts.model import Principal
+from ferryman.core.errors import NotFound
+from ferryman.jobs.model import Job, Reason, State
+from ferryman.jobs.service import Ledger
+from ferryman.web.shapes import JsonObject, Moment, moment
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_SECRET = re.compile(
+    r"passw|secret|token|bearer|cookie|authorization|credential|headers|client_key", re.IGNORECASE
+)
+_HIDDEN = "••••••"
+
+
+class ProgressView(BaseModel):
+    """How far a job is. Sizes in bytes, `rate` in bytes per second, `eta` in seconds."""
+
+    total: int | None
+    network: int
+    disk: int
+    verified: int
+    rate: float
+    eta: float | None
+    slow: str | None = Field(description="Why it is slow, when it is.")
+    items_done: int
+    items_total: int
+    connections: int
+
+
+class JobView(BaseModel):
+    """A job. Times are RFC 3339 in UTC; `priority` runs from 0 (first) to 9."""
+
+    id: str
+    kind: str
+    title: str
+    state: State
+    desired: str
+    priority: int
+    owner: str | None
+    node: str | None
+    parent: str | None
+    attempt: int
+    max_attempts: int
+    phase: str | None
+    progress: ProgressView
+    result: JsonObject | None
+    reason: Reason | None
+    error: str | None
+    error_code: str | None
+    advice: str | None
+    not_before: Moment | None
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    updated_at: Moment
+
+
+class JobDetail(JobView):
+    """A job with what it was asked to do; secrets in `spec` are hidden."""
+
+    spec: JsonObject
+
+
+def job_view(job: Job) -> JobView:
+    """Return `job` as lists and actions show it."""
+    return JobView(**_fields(job))
+
+
+def job_detail(job: Job) -> JobDetail:
+    """Return `job` as its own page shows it."""
+    return JobDetail(**_fields(job), spec=hidden(job.spec))
+
+
+def hidden(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+    """Return `value` with everything below a name that sounds secret replaced."""
+    if name and _SECRET.search(name) and value not in (None, "", [], {}, (), False):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {key: hidden(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden(item) for item in value]
+    return value
+
+
+def job_not_found(job_id: str) -> NotFound:
+    """Return the error for a job that does not exist or is out of reach: the two look the same."""
+    return NotFound(
+        "job_not_found", f"There is no job '{job_id[:100]}'.", advice="List the jobs with 'ferry jobs list'."
+    )
+
+
+async def reachable(ledger: Ledger, job_id: str, caller: Principal) -> Job:
+    """Return the job when `caller` may see it. Raises `NotFound` (`job_not_found`)."""
+    if not _UUID.fullmatch(job_id):
+        raise job_not_found(job_id)
+    job = await ledger.get(job_id)
+    if not caller.reaches(job.owner):
+        raise job_not_found(job_id)
+    return job
+
+
+def owner_filter(caller: Principal) -> str | None:
+    """Return the owner a list is narrowed to; None means all. Someone without an id owns nothing."""
+    return None if caller.allows("jobs:all") else caller.user_id or "-"
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    progress = job.progress
+    names = ("id", "kind", "title", "state", "desired", "priority", "owner", "node", "parent", "attempt")
+    more = ("max_attempts", "phase", "result", "reason", "error", "error_code", "advice")
+    times = ("not_before", "created_at", "started_at", "finished_at", "updated_at")
+    return {
+        **{name: getattr(job, name) for name in (*names, *more)},
+        **{name: moment(getattr(job, name)) for name in times},
+        "progress": ProgressView(**{name: getattr(progress, name) for name in ProgressView.model_fields}),
+    }
