@@ -28,8 +28,11 @@ class Lifecycle:
         for service in self._services:
             try:
                 await service.start()
-            except BaseException:
-                await self.stop()
+            except BaseException as error:
+                try:
+                    await self.stop()
+                except Exception as second:  # noqa: BLE001 - why it did not start is what the caller must hear
+                    error.add_note(f"and stopping what had started failed: {second!r}")
                 raise
             self._started.append(service)
 

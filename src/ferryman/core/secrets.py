@@ -85,14 +85,14 @@ _MASKS: Final = (
     (
         re.compile(
             r"(?i)\b((?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?)"
-            r"((?:bearer|basic|digest|negotiate|token)\s{1,4})?(?!\*\*\*)[^\"'\r\n]+"
+            r"((?:bearer|basic|digest|negotiate|token)\s{1,4})?[^\"'\r\n]+"
         ),
         rf"\1\2{_HIDDEN}",
     ),
     (
         re.compile(
             r"(?i)\b((?:set-)?cookie2?|x-(?:api-key|auth-token|csrf-token)|private-token|job-token)"
-            r"([\"']?\s{0,4}:\s{0,4}[\"']?)(?!\*\*\*)[^\"'\r\n]+"
+            r"([\"']?\s{0,4}:\s{0,4}[\"']?)[^\"'\r\n]+"
         ),
         rf"\1\2{_HIDDEN}",
     ),
@@ -101,13 +101,15 @@ _MASKS: Final = (
         rf"\1:{_HIDDEN}@",
     ),
     (
-        re.compile(
-            rf"(?i)([\"']?\b{_NAMES}[\"']?\s{{0,4}}[=:]\s{{0,4}}[\"'])(?!\*\*\*)(?:[^\"'\\\r\n]|\\.)+"
-        ),
+        re.compile(rf"(?i)([\"']?\b{_NAMES}[\"']?\s{{0,4}}[=:]\s{{0,4}}[\"'])(?:[^\"'\\\r\n]|\\.)+"),
         rf"\1{_HIDDEN}",
     ),
-    (re.compile(rf"(?i)(\b{_NAMES}=)(?!\*\*\*)[^\s&;,\"'<>]+"), rf"\1{_HIDDEN}"),
-    (re.compile(r"(?i)\b(bearer|basic)(\s{1,4})(?!\*\*\*)[a-z0-9._~+/=-]{8,}"), rf"\1\2{_HIDDEN}"),
+    (re.compile(rf"(?i)(\b{_NAMES}=)[^\s&;,\"'<>]+"), rf"\1{_HIDDEN}"),
+    # Credentials are never only lower-case letters; words of a sentence are.
+    (
+        re.compile(r"\b((?i:bearer|basic)\s{1,4})(?=[a-z.~]{0,500}[A-Z0-9_+/=-])[A-Za-z0-9._~+/=-]{8,}"),
+        rf"\1{_HIDDEN}",
+    ),
     (re.compile(r"\b(ferry_|gh[pousr]_|github_pat_|glpat-|hf_|AKIA)[0-9A-Za-z_-]{12,}"), rf"\1{_HIDDEN}"),
 )
 

@@ -92,3 +92,9 @@ def load_settings() -> Settings:
             advice="Correct the FERRY_… variable or the line in ferry.toml.",
             fields=fields,
         ) from error
+    except (OSError, ValueError) as error:
+        raise Invalid(
+            "settings_invalid",
+            f"The file {default_home() / 'ferry.toml'} cannot be read: {error}.",
+            advice="Write lines such as: port = 8470",
+        ) from error

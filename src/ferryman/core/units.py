@@ -1,5 +1,6 @@
 """Bytes, rates and durations: read what people type, print what people read."""
 
+import math
 import re
 
 from ferryman.core.errors import Invalid
@@ -9,8 +10,8 @@ _FACTORS = {
     "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4,
     "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4,
 }  # fmt: skip
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]i?)?b?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]i?)?b?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.IGNORECASE | re.ASCII)
 
 
 def parse_size(text: str) -> int:
@@ -43,7 +44,7 @@ def parse_rate(text: str) -> int:
 def parse_duration(text: str) -> float:
     """Read seconds: `90`, `90s`, `15m`, `1h30m`, `2d`. Raises `Invalid`."""
     cleaned = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", cleaned):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", cleaned):
         return float(cleaned)
     found = _DURATION.fullmatch(cleaned)
     if not cleaned or not found:
@@ -58,10 +59,13 @@ def parse_duration(text: str) -> float:
 
 def format_size(count: float) -> str:
     """Render bytes with binary units: `1.5 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+    if abs(round(count)) < 1024:
+        return f"{count:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
         count /= 1024
+        if abs(round(count, 1)) < 1024:
+            return f"{count:.1f} {unit}"
+    count /= 1024
     return f"{count:.1f} TiB"
 
 
@@ -72,7 +76,7 @@ def format_rate(rate: float) -> str:
 
 def format_eta(seconds: float | None) -> str:
     """Render a remaining time the way people say it: `about 3 min`; unknown is `—`."""
-    if seconds is None or seconds < 0:
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return "—"
     if seconds < 10:
         return "a few seconds"
@@ -87,7 +91,7 @@ def format_eta(seconds: float | None) -> str:
 
 def format_duration(seconds: float) -> str:
     """Render how long something took: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
