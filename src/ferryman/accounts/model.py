@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ferryman.core.errors import Denied, Invalid
+from ferryman.core.ids import is_id
 
 SCOPES: Final = (
     "downloads:read",
@@ -156,7 +157,7 @@ def parse_role(text: str) -> Role:
 
 def check_user_name(text: str) -> str:
     """Return `text` when it can name a user. Raises `Invalid` (`user_name`)."""
-    if not _USER_NAME.fullmatch(text) or text in _RESERVED:
+    if not _USER_NAME.fullmatch(text) or text in _RESERVED or is_id(text):
         raise _invalid(
             "user_name",
             "name",

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 import string
+import unicodedata
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -32,7 +33,7 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """Return the encoded hash, with its salt and parameters."""
         async with self._turns:
-            return await asyncio.to_thread(self._hasher.hash, password)
+            return await asyncio.to_thread(self._hasher.hash, _bytes(password))
 
     async def verify(self, encoded: str | None, password: str) -> bool:
         """Tell whether `password` is the one behind `encoded`.
@@ -40,19 +41,11 @@ class Passwords:
         None for `encoded` means there is no such user: takes as long as for one who exists, and is False.
         Raises `Corrupt` (`password_hash_damaged`) when the stored hash cannot be read.
         """
-        if encoded is None:
-            if self._stand_in is None:
-                self._stand_in = await self.hash(secrets.token_hex(16))
-            async with self._turns:
-                await asyncio.to_thread(self._matches, self._stand_in, password)
-            return False
-        async with self._turns:
-            return await asyncio.to_thread(self._matches, encoded, password)
-
-    async def warm(self) -> None:
-        """Prepare the hash that unknown names are checked against, so that the first such check is no slower."""
-        if self._stand_in is None:
+        if self._stand_in is None:  # made at the first check of anybody, so that it tells nothing
             self._stand_in = await self.hash(secrets.token_hex(16))
+        async with self._turns:
+            right = await asyncio.to_thread(self._matches, encoded or self._stand_in, password)
+        return right and encoded is not None
 
     def outdated(self, encoded: str) -> bool:
         """Tell whether `encoded` was made with weaker parameters than today's."""
@@ -60,7 +53,7 @@ class Passwords:
 
     def _matches(self, encoded: str, password: str) -> bool:
         try:
-            return self._hasher.verify(encoded, password)
+            return self._hasher.verify(encoded, _bytes(password))
         except VerifyMismatchError:
             return False
         except (InvalidHashError, VerificationError) as error:
@@ -94,9 +87,14 @@ def new_session_secret() -> str:
 
 def fingerprint(secret: str) -> str:
     """Return what is stored of a token or session secret: its SHA-256. The secrets are random, so no salt is needed."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def csrf_of(secret: str) -> str:
     """Derive the CSRF token of a session from its secret (HMAC-SHA256): nothing more to store, nothing to leak."""
-    return hmac.new(secret.encode(), b"ferryman csrf", hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"ferryman csrf", hashlib.sha256).hexdigest()
+
+
+def _bytes(password: str) -> bytes:
+    """Return what is hashed: one form for what looks the same however it was typed (NIST SP 800-63B, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")

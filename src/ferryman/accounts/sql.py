@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from ferryman.accounts.chain import GENESIS, AuditRow, Head
+from ferryman.accounts.chain import GENESIS, AuditRow, Head, clean
 from ferryman.accounts.model import Role, Session, Token, User
 from ferryman.core.errors import Corrupt
 from ferryman.db import Database
@@ -114,15 +114,16 @@ class Records:
         self._conn.execute(insert(_USERS).values(values))
 
     def user(self, id_or_name: str) -> User | None:
-        """Find a user by id or name; the two cannot be confused, because a name starts with a letter and is lower case."""
+        """Find a user by id or name; the two cannot be confused, because no name has the form of an id."""
+        wanted = clean(id_or_name)
         row = self._conn.execute(
-            select(_USERS).where((_USERS.c.id == id_or_name) | (_USERS.c.name == id_or_name))
+            select(_USERS).where((_USERS.c.id == wanted) | (_USERS.c.name == wanted))
         ).first()
         return _user(row) if row else None
 
     def credentials(self, name: str) -> tuple[User, str] | None:
         """Find a user by name, with the password hash."""
-        row = self._conn.execute(select(_USERS).where(_USERS.c.name == name)).first()
+        row = self._conn.execute(select(_USERS).where(_USERS.c.name == clean(name))).first()
         return (_user(row), row.password_hash) if row else None
 
     def users(self) -> tuple[User, ...]:
@@ -177,7 +178,7 @@ class Records:
 
     def token(self, token_id: str) -> Token | None:
         """Find a token by id."""
-        row = self._conn.execute(_TOKENS_WITH_USER.where(_TOKENS.c.id == token_id)).first()
+        row = self._conn.execute(_TOKENS_WITH_USER.where(_TOKENS.c.id == clean(token_id))).first()
         return _token(row) if row else None
 
     def token_by_secret(self, secret_hash: str) -> tuple[Token, User] | None:
@@ -285,13 +286,14 @@ class Records:
         """Return audit rows, the newest first. `action` also matches what begins with `action.`; empty matches all."""
         query = select(_AUDIT)
         if actor:
-            query = query.where(_AUDIT.c.actor == actor)
+            query = query.where(_AUDIT.c.actor == clean(actor))
         if action:
+            action = clean(action)
             query = query.where(
                 (_AUDIT.c.action == action) | _AUDIT.c.action.startswith(f"{action}.", autoescape=True)
             )
         if target:
-            query = query.where(_AUDIT.c.target == target)
+            query = query.where(_AUDIT.c.target == clean(target))
         if since is not None:
             query = query.where(_AUDIT.c.at >= since)
         if until is not None:
