@@ -43,8 +43,9 @@ class Passwords:
         """
         if self._stand_in is None:  # made at the first check of anybody, so that it tells nothing
             self._stand_in = await self.hash(secrets.token_hex(16))
+        checked = self._stand_in if encoded is None else encoded
         async with self._turns:
-            right = await asyncio.to_thread(self._matches, encoded or self._stand_in, password)
+            right = await asyncio.to_thread(self._matches, checked, password)
         return right and encoded is not None
 
     def outdated(self, encoded: str) -> bool:
