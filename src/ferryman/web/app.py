@@ -10,9 +10,9 @@ from starlette.staticfiles import StaticFiles
 from ferryman import __version__
 from ferryman.web import problems
 from ferryman.web.auth import Authority, Gate
+from ferryman.web.media import only_json
 from ferryman.web.metrics import RequestCounter
 from ferryman.web.openapi import describe
-from ferryman.web.media import only_json
 from ferryman.web.pages import STATIC, Renderer
 from ferryman.web.part import Part
 from ferryman.web.security import BODY_LIMIT, Shield

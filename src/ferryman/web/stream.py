@@ -126,53 +126,87 @@ def encode(name: str, data: dict[str, Any], event_id: int | None = None) -> str:
     return f"{head}event: {name}\ndata: {json.dumps(data, separators=(',', ':'), default=str)}\n\n"
 
 
+class Outbox:
+    """Keeps the latest message of each chatty kind until its turn. Not for concurrent use."""
+
+    def __init__(self, pace: float) -> None:
+        """Let each kind and job through once in `pace` seconds."""
+        self._pace = pace
+        self._waiting: dict[tuple[str, str], News] = {}
+        self._flushed = time.monotonic() - pace
+
+    def take(self, news: News) -> list[str]:
+        """Return what to send now that `news` came."""
+        if news.name not in COALESCED:
+            return [encode(news.name, news.data, news.id)]
+        self._waiting[news.name, str(news.data.get("id", ""))] = news
+        return []
+
+    def due(self) -> list[str]:
+        """Return what waited long enough."""
+        if not self._waiting or time.monotonic() - self._flushed < self._pace:
+            return []
+        texts = [encode(news.name, news.data, news.id) for news in self._waiting.values()]
+        self._waiting.clear()
+        self._flushed = time.monotonic()
+        return texts
+
+    def patience(self, heartbeat: float) -> float:
+        """Return the seconds to wait for the next message."""
+        if not self._waiting:
+            return heartbeat
+        return max(0.0, self._flushed + self._pace - time.monotonic())
+
+
 async def follow(
     feed: Feed,
     viewer: Viewer,
     after: int | None,
     still_allowed: Callable[[], Awaitable[bool]],
+    *,
     pace: float = PACE,
     heartbeat: float = HEARTBEAT,
 ) -> AsyncGenerator[str, None]:
-    """Yield the text of the stream until the viewer goes, the hub ends or `still_allowed` says no."""
+    """Yield the text of the stream until the viewer goes, the feed ends or `still_allowed` says no.
+
+    The viewer's rights are looked at again on every heartbeat and at least that often.
+    """
     messages = feed.subscribe()
-    upcoming = asyncio.ensure_future(anext(messages))
+    upcoming = asyncio.ensure_future(anext(messages, None))
     await asyncio.sleep(0)  # the subscription begins now, so nothing falls between history and present
+    outbox = Outbox(pace)
+    checked = time.monotonic()
     try:
         start = await feed.last_id() if after is None else after
         yield encode("hello", {}, start)
         async for text in viewer.missed(start):
             yield text
-        waiting: dict[tuple[str, str], News] = {}
-        flushed = time.monotonic() - pace
         while True:
-            left = max(0.0, flushed + pace - time.monotonic()) if waiting else heartbeat
-            await asyncio.wait({upcoming}, timeout=left)
+            await asyncio.wait({upcoming}, timeout=outbox.patience(heartbeat))
+            texts: list[str] = []
             if upcoming.done():
-                try:
-                    news = upcoming.result()
-                except StopAsyncIteration:
+                news = upcoming.result()
+                if news is None:
                     return
-                upcoming = asyncio.ensure_future(anext(messages))
-                if await viewer.admits(news):
-                    if news.name in COALESCED:
-                        waiting[news.name, str(news.data.get("id", ""))] = news
-                    else:
-                        yield encode(news.name, news.data, news.id)
-            elif not waiting:
+                upcoming = asyncio.ensure_future(anext(messages, None))
+                texts = outbox.take(news) if await viewer.admits(news) else []
+            texts += outbox.due()
+            if time.monotonic() - checked >= heartbeat:
+                checked = time.monotonic()
                 if not await still_allowed():
                     return
-                yield ": still here\n\n"
-            if waiting and time.monotonic() - flushed >= pace:
-                for news in waiting.values():
-                    yield encode(news.name, news.data, news.id)
-                waiting.clear()
-                flushed = time.monotonic()
+                texts = texts or [": still here\n\n"]
+            for text in texts:
+                yield text
     finally:
-        upcoming.cancel()
-        await asyncio.wait({upcoming})
-        if isinstance(messages, AsyncGenerator):
-            await messages.aclose()
+        await _end(messages, upcoming)
+
+
+async def _end(messages: AsyncIterator[News], upcoming: asyncio.Future[News | None]) -> None:
+    upcoming.cancel()
+    await asyncio.wait({upcoming})
+    if isinstance(messages, AsyncGenerator):
+        await messages.aclose()
 
 
 def events_router(feed: Feed, *, pace: float = PACE, heartbeat: float = HEARTBEAT) -> APIRouter:
@@ -193,7 +227,7 @@ def events_router(feed: Feed, *, pace: float = PACE, heartbeat: float = HEARTBEA
         last_event_id: Annotated[str | None, Header(description="Id of the last event seen.")] = None,
     ) -> StreamingResponse:
         """Follow jobs live; resumes after `Last-Event-ID`."""
-        after = int(last_event_id) if _is_id(last_event_id) else None
+        after = _event_id(last_event_id)
 
         async def still_allowed() -> bool:
             try:
@@ -203,7 +237,7 @@ def events_router(feed: Feed, *, pace: float = PACE, heartbeat: float = HEARTBEA
             return found is not None and found.principal.allows("jobs:read")
 
         viewer = Viewer(feed, caller, topics or ())
-        return EventStream(follow(feed, viewer, after, still_allowed, pace, heartbeat))
+        return EventStream(follow(feed, viewer, after, still_allowed, pace=pace, heartbeat=heartbeat))
 
     return router
 
@@ -220,5 +254,6 @@ class EventStream(StreamingResponse):
         self.headers["X-Accel-Buffering"] = "no"
 
 
-def _is_id(text: str | None) -> bool:
-    return text is not None and text.isascii() and text.isdigit() and len(text) <= 18
+def _event_id(text: str | None) -> int | None:
+    """Read `Last-Event-ID`; anything that is not one of ours starts the stream afresh."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None

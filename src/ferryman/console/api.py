@@ -1,0 +1,30 @@
+"""The API of what crosses features, all routes together."""
+
+from fastapi import APIRouter
+
+from ferryman.accounts.audit import Audit
+from ferryman.accounts.service import Accounts
+from ferryman.console import (
+    api_audit,
+    api_jobs,
+    api_overview,
+    api_session,
+    api_settings,
+    api_tokens,
+    api_users,
+)
+from ferryman.core.settings import Settings
+from ferryman.jobs.service import Ledger
+
+
+def router(ledger: Ledger, accounts: Accounts, audit: Audit, settings: Settings) -> APIRouter:
+    """Return the routes, to be mounted under `/api/v1`."""
+    routes = APIRouter()
+    routes.include_router(api_session.router(accounts))
+    routes.include_router(api_overview.router(ledger, settings.downloads))
+    routes.include_router(api_jobs.router(ledger))
+    routes.include_router(api_settings.router(settings))
+    routes.include_router(api_users.router(accounts))
+    routes.include_router(api_tokens.router(accounts))
+    routes.include_router(api_audit.router(audit))
+    return routes

@@ -1,0 +1,310 @@
+"""Jobs of every kind: `/api/v1/jobs`. Members reach their own, operators all; out of reach looks like not there."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
+
+from ferryman.accounts.model import Principal
+from ferryman.core.errors import FerryError
+from ferryman.jobs.model import Event, Job, Reason, State
+from ferryman.jobs.model import Query as JobQuery
+from ferryman.jobs.service import Ledger
+from ferryman.web.auth import allow
+from ferryman.web.job import JobDetail, JobView, job_detail, job_view, owner_filter, reachable
+from ferryman.web.shapes import (
+    PRINTABLE,
+    Cursor,
+    JobId,
+    JsonObject,
+    Limit,
+    Listed,
+    Moment,
+    Strict,
+    moment,
+    seconds_of,
+)
+
+Reader = Annotated[Principal, allow("jobs:read")]
+Writer = Annotated[Principal, allow("jobs:write")]
+Kind = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9_]*$")]
+Offset = Annotated[int, Query(ge=0, le=2**53)]
+
+
+class Sort(StrEnum):
+    """Order of a list; a dash means the other way round."""
+
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    LAST_FINISHED = "-finished_at"
+    FIRST_FINISHED = "finished_at"
+    LAST_CHANGED = "-updated_at"
+    PRIORITY = "priority"
+    RUN_ORDER = "run_order"
+
+
+class Action(StrEnum):
+    """What can be asked of a job."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+class EventView(BaseModel):
+    """Something that happened to a job. `id` grows over all jobs."""
+
+    id: int
+    job_id: str
+    at: Moment
+    type: str
+    data: JsonObject
+
+
+class LogView(BaseModel):
+    """A piece of the log; `next_offset` is where to go on reading."""
+
+    text: str
+    next_offset: int
+
+
+class PriorityChange(Strict):
+    """The new priority: 0 runs first, 9 last."""
+
+    priority: Annotated[int, Field(ge=0, le=9)]
+
+
+class LimitChange(Strict):
+    """How many jobs of `kind` run at once; `*` is all kinds together."""
+
+    kind: Annotated[str, Field(max_length=40, pattern=r"^(\*|[a-z][a-z0-9_]*)$")]
+    limit: Annotated[int, Field(ge=1, le=256)]
+
+
+class Limits(BaseModel):
+    """Jobs that run at once, by kind; `*` is all kinds together."""
+
+    limits: dict[str, int]
+
+
+class Filter(Strict):
+    """Which jobs a bulk action is about, as in a list."""
+
+    state: list[State] = []
+    kind: list[Kind] = []
+    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
+    reason: list[Reason] = []
+
+
+class BulkIds(Strict):
+    """An action on named jobs."""
+
+    action: Action
+    ids: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=1000)]
+
+
+class BulkFilter(Strict):
+    """An action on all jobs that fit."""
+
+    action: Action
+    filter: Filter
+
+
+class BulkDone(BaseModel):
+    """Ids the action was accepted for, and why not for the others."""
+
+    done: list[str]
+    refused: dict[str, str]
+
+
+class JobFilter(BaseModel):
+    """What a list of jobs can be narrowed to and ordered by."""
+
+    state: list[State] = []
+    kind: list[Kind] = []
+    reason: list[Reason] = []
+    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
+    owner: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
+    parent: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    sort: Sort = Sort.NEWEST
+
+
+def query_of(asked: JobFilter, caller: Principal, cursor: str | None, limit: int) -> JobQuery:
+    """Return the ledger's query for `asked`, narrowed to what `caller` reaches."""
+    return JobQuery(
+        kinds=tuple(asked.kind),
+        states=tuple(asked.state),
+        text=asked.q,
+        owner=owner_filter(caller) or asked.owner,
+        parent=asked.parent,
+        reasons=tuple(asked.reason),
+        since=seconds_of(asked.since),
+        until=seconds_of(asked.until),
+        sort=asked.sort,
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+async def act(ledger: Ledger, action: Action, job_id: str, caller: Principal) -> Job:
+    """Ask `action` of a job within reach. Raises `NotFound`, `Conflict` when its state does not allow it."""
+    job = await reachable(ledger, job_id, caller)
+    match action:
+        case Action.PAUSE:
+            return await ledger.pause(job.id, caller.name)
+        case Action.RESUME:
+            return await ledger.resume(job.id, caller.name)
+        case Action.CANCEL:
+            return await ledger.cancel(job.id, caller.name)
+        case Action.RETRY:
+            return await ledger.retry(job.id, caller.name)
+
+
+async def act_on_ids(ledger: Ledger, action: Action, ids: list[str], caller: Principal) -> BulkDone:
+    """Ask `action` of each job; one that is out of reach or in the wrong state does not stop the others."""
+    done: list[str] = []
+    refused: dict[str, str] = {}
+    for job_id in dict.fromkeys(ids):
+        try:
+            await act(ledger, action, job_id, caller)
+        except FerryError as error:
+            refused[job_id] = error.message
+        else:
+            done.append(job_id)
+    return BulkDone(done=done, refused=refused)
+
+
+def event_view(event: Event) -> EventView:
+    """Return `event` as the API shows it."""
+    return EventView(id=event.id, job_id=event.job_id, at=moment(event.at), type=event.type, data=event.data)
+
+
+def router(ledger: Ledger) -> APIRouter:
+    """Return the routes of jobs."""
+    routes = APIRouter(prefix="/jobs", tags=["jobs"])
+    _add_lists(routes, ledger)
+    _add_limits(routes, ledger)
+    _add_readers(routes, ledger)
+    _add_actions(routes, ledger)
+    return routes
+
+
+def _add_lists(routes: APIRouter, ledger: Ledger) -> None:
+    @routes.get("")
+    async def list_jobs(
+        caller: Reader, asked: Annotated[JobFilter, Query()], cursor: Cursor = None, limit: Limit = 50
+    ) -> Listed[JobView]:
+        """List, search and filter jobs, the newest first unless `sort` says otherwise."""
+        page = await ledger.list(query_of(asked, caller, cursor, limit))
+        return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
+
+    @routes.post("/bulk")
+    async def bulk(caller: Writer, body: BulkIds | BulkFilter) -> BulkDone:
+        """Do one thing to many jobs; each is accepted or refused by itself."""
+        if isinstance(body, BulkIds):
+            return await act_on_ids(ledger, body.action, body.ids, caller)
+        asked = JobFilter(**body.filter.model_dump())
+        found = await ledger.bulk(body.action, query_of(asked, caller, None, 200), caller.name)
+        return BulkDone(done=found["done"], refused=found["refused"])
+
+
+def _add_limits(routes: APIRouter, ledger: Ledger) -> None:
+    @routes.get("/limits")
+    async def get_limits(_caller: Annotated[Principal, allow("jobs:read")]) -> Limits:
+        """Tell how many jobs run at once."""
+        return Limits(limits=await ledger.limits())
+
+    @routes.put("/limits")
+    async def set_limit(_caller: Annotated[Principal, allow("settings:write")], body: LimitChange) -> Limits:
+        """Change how many jobs run at once, effective at once; running ones go on."""
+        await ledger.set_limit(body.kind, body.limit)
+        return Limits(limits=await ledger.limits())
+
+
+def _add_readers(routes: APIRouter, ledger: Ledger) -> None:
+    @routes.get("/{job_id}")
+    async def get_job(caller: Reader, job_id: JobId) -> JobDetail:
+        """Show a job and what it was asked to do."""
+        return job_detail(await reachable(ledger, job_id, caller))
+
+    @routes.get("/{job_id}/log")
+    async def get_log(
+        caller: Reader,
+        job_id: JobId,
+        offset: Offset = 0,
+        limit: Annotated[int, Query(ge=1, le=1_000_000)] = 65536,
+    ) -> LogView:
+        """Read the log from a position in bytes."""
+        job = await reachable(ledger, job_id, caller)
+        text, following = await ledger.read_log(job.id, offset, limit)
+        return LogView(text=text, next_offset=following)
+
+    @routes.get("/{job_id}/events")
+    async def get_events(
+        caller: Reader,
+        job_id: JobId,
+        cursor: Annotated[
+            str | None, Query(pattern=r"^[0-9]{1,18}$", description="Id of the last event seen.")
+        ] = None,
+        limit: Limit = 50,
+    ) -> Listed[EventView]:
+        """List what happened to a job, the oldest first."""
+        job = await reachable(ledger, job_id, caller)
+        events = await ledger.events(job.id, int(cursor or 0), limit)
+        following = str(events[-1].id) if len(events) == limit else None
+        return Listed(items=[event_view(event) for event in events], next_cursor=following)
+
+    @routes.get(
+        "/{job_id}/report",
+        response_model=JsonObject,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def get_report(
+        caller: Reader,
+        job_id: JobId,
+        form: Annotated[Literal["json", "text"], Query(alias="format")] = "json",
+    ) -> Response | JsonObject:
+        """Tell what the job did: when, bytes, speed, errors, advice; as JSON or as text for people."""
+        job = await reachable(ledger, job_id, caller)
+        if form == "text":
+            return PlainTextResponse(await ledger.report_text(job.id))
+        return await ledger.report(job.id)
+
+
+def _add_actions(routes: APIRouter, ledger: Ledger) -> None:
+    @routes.post("/{job_id}/pause", status_code=202)
+    async def pause(caller: Writer, job_id: JobId) -> JobView:
+        """Pause a job; what it did so far is kept."""
+        return job_view(await act(ledger, Action.PAUSE, job_id, caller))
+
+    @routes.post("/{job_id}/resume", status_code=202)
+    async def resume(caller: Writer, job_id: JobId) -> JobView:
+        """Let a paused job go on from where it was."""
+        return job_view(await act(ledger, Action.RESUME, job_id, caller))
+
+    @routes.post("/{job_id}/cancel", status_code=202)
+    async def cancel(caller: Writer, job_id: JobId) -> JobView:
+        """End a job for good."""
+        return job_view(await act(ledger, Action.CANCEL, job_id, caller))
+
+    @routes.post("/{job_id}/retry", status_code=202)
+    async def retry(caller: Writer, job_id: JobId) -> JobView:
+        """Try a failed or cancelled job again, from its last checkpoint."""
+        return job_view(await act(ledger, Action.RETRY, job_id, caller))
+
+    @routes.post("/{job_id}/priority", status_code=202)
+    async def set_priority(caller: Writer, job_id: JobId, body: PriorityChange) -> JobView:
+        """Move a job forward or back in the queue."""
+        job = await reachable(ledger, job_id, caller)
+        return job_view(await ledger.set_priority(job.id, body.priority))
+
+    @routes.delete("/{job_id}", status_code=204)
+    async def delete(caller: Writer, job_id: JobId) -> None:
+        """Remove an ended job with its log and report. Files it fetched stay."""
+        job = await reachable(ledger, job_id, caller)
+        await ledger.delete([job.id])
