@@ -150,20 +150,23 @@ def parse_role(text: str) -> Role:
     try:
         return Role(text.strip().lower())
     except ValueError as error:
-        raise _invalid(
-            "user_role", "role", f"'{text[:80]}' is not a role.", f"Choose one of {', '.join(Role)}."
+        raise Invalid(
+            "user_role",
+            f"'{text[:80]}' is not a role.",
+            advice=f"Choose one of {', '.join(Role)}.",
+            fields={"role": "is not a role"},
         ) from error
 
 
 def check_user_name(text: str) -> str:
     """Return `text` when it can name a user. Raises `Invalid` (`user_name`)."""
     if not _USER_NAME.fullmatch(text) or text in _RESERVED or is_id(text):
-        raise _invalid(
+        raise Invalid(
             "user_name",
-            "name",
             f"{text[:80]!r} cannot be a user name.",
-            "Start with a lower-case letter, then up to 63 lower-case letters, digits, dots, dashes or underscores; "
-            f"{', '.join(sorted(_RESERVED))} are taken.",
+            advice="Start with a lower-case letter, then up to 63 lower-case letters, digits, dots, dashes or "
+            "underscores; system, local and anonymous are taken.",
+            fields={"name": "cannot be a user name"},
         )
     return text
 
@@ -176,13 +179,18 @@ def check_password(password: str, name: str) -> str:
     """
     wrong = ""
     if len(password) < MIN_PASSWORD:
-        wrong = f"The password has {len(password)} characters, at least {MIN_PASSWORD} are needed."
+        wrong = f"has {len(password)} characters, at least {MIN_PASSWORD} are needed"
     elif len(password) > MAX_PASSWORD:
-        wrong = f"The password has {len(password)} characters, at most {MAX_PASSWORD} are allowed."
+        wrong = f"has {len(password)} characters, at most {MAX_PASSWORD} are allowed"
     elif len(set(password)) < 4 or password.lower().strip() == name:
-        wrong = "The password is too easy to guess."
+        wrong = "is too easy to guess"
     if wrong:
-        raise _invalid("user_password", "password", wrong, "Take a few words that do not belong together.")
+        raise Invalid(
+            "user_password",
+            f"The password {wrong}.",
+            advice="Take a few words that do not belong together.",
+            fields={"password": wrong},
+        )
     return password
 
 
@@ -190,11 +198,11 @@ def check_token_name(text: str) -> str:
     """Return the trimmed name of a token. Raises `Invalid` (`token_name`)."""
     name = text.strip()
     if not _PRINTABLE.fullmatch(name):
-        raise _invalid(
+        raise Invalid(
             "token_name",
-            "name",
             f"{text[:80]!r} cannot name a token.",
-            "Write 1 to 100 printable characters.",
+            advice="Write 1 to 100 printable characters.",
+            fields={"name": "cannot name a token"},
         )
     return name
 
@@ -206,16 +214,13 @@ def check_scopes(scopes: Iterable[str], holder: Principal, role: Role) -> frozen
     Raises `Invalid` (`token_scopes`) and `Denied` (`scope_exceeds`).
     """
     wanted = frozenset(scopes)
-    if unknown := sorted(wanted - set(SCOPES)):
-        raise _invalid(
+    unknown = ", ".join(repr(item[:40]) for item in sorted(wanted - set(SCOPES))[:5])
+    if unknown or not wanted:
+        raise Invalid(
             "token_scopes",
-            "scopes",
-            f"Unknown scope {', '.join(repr(item[:40]) for item in unknown)}.",
-            f"Choose from {', '.join(SCOPES)}.",
-        )
-    if not wanted:
-        raise _invalid(
-            "token_scopes", "scopes", "A token needs at least one scope.", f"Choose from {', '.join(SCOPES)}."
+            f"Unknown scope {unknown}." if unknown else "A token needs at least one scope.",
+            advice=f"Choose from {', '.join(SCOPES)}.",
+            fields={"scopes": f"unknown: {unknown}" if unknown else "is empty"},
         )
     if beyond := sorted(wanted - (ROLE_SCOPES[role] & holder.scopes)):
         raise Denied(
@@ -253,7 +258,3 @@ def token_to_dict(token: Token) -> dict[str, Any]:
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,
     }
-
-
-def _invalid(code: str, field: str, message: str, advice: str) -> Invalid:
-    return Invalid(code, message, advice=advice, fields={field: message})
