@@ -15,8 +15,8 @@ from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
 from ferryman.web.job import JobDetail, JobView, job_detail, job_view, owner_filter, reachable
 from ferryman.web.shapes import (
+    CURSOR,
     PRINTABLE,
-    Cursor,
     JobId,
     JsonObject,
     Limit,
@@ -93,10 +93,10 @@ class Limits(BaseModel):
 class Filter(Strict):
     """Which jobs a bulk action is about, as in a list."""
 
-    state: list[State] = []
-    kind: list[Kind] = []
+    state: list[State] = Field([])
+    kind: list[Kind] = Field([])
     q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
-    reason: list[Reason] = []
+    reason: list[Reason] = Field([])
 
 
 class BulkIds(Strict):
@@ -123,15 +123,24 @@ class BulkDone(BaseModel):
 class JobFilter(BaseModel):
     """What a list of jobs can be narrowed to and ordered by."""
 
-    state: list[State] = []
-    kind: list[Kind] = []
-    reason: list[Reason] = []
+    state: list[State] = Field([])
+    kind: list[Kind] = Field([])
+    reason: list[Reason] = Field([])
     q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
     owner: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
     parent: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     sort: Sort = Sort.NEWEST
+
+
+class JobList(JobFilter):
+    """A page of such a list."""
+
+    cursor: Annotated[
+        str | None, Field(max_length=500, pattern=CURSOR, description="`next_cursor` of the page before.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 def query_of(asked: JobFilter, caller: Principal, cursor: str | None, limit: int) -> JobQuery:
@@ -196,11 +205,9 @@ def router(ledger: Ledger) -> APIRouter:
 
 def _add_lists(routes: APIRouter, ledger: Ledger) -> None:
     @routes.get("")
-    async def list_jobs(
-        caller: Reader, asked: Annotated[JobFilter, Query()], cursor: Cursor = None, limit: Limit = 50
-    ) -> Listed[JobView]:
+    async def list_jobs(caller: Reader, asked: Annotated[JobList, Query()]) -> Listed[JobView]:
         """List, search and filter jobs, the newest first unless `sort` says otherwise."""
-        page = await ledger.list(query_of(asked, caller, cursor, limit))
+        page = await ledger.list(query_of(asked, caller, asked.cursor, asked.limit))
         return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
 
     @routes.post("/bulk")

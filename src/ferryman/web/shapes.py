@@ -13,6 +13,9 @@ Item = TypeVar("Item")
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: they cannot be stored everywhere and are never meant."""
 
+CURSOR: Final = r"^[A-Za-z0-9_=.:,|-]+$"
+"""What a cursor is made of; its meaning is the list's own business."""
+
 
 def moment(seconds: float | None) -> datetime | None:
     """Return UNIX seconds as a moment in UTC."""
@@ -48,7 +51,7 @@ class Listed(BaseModel, Generic[Item]):
 JobId = Annotated[str, Path(max_length=100, description="Id of the job.")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=500, pattern=r"^[A-Za-z0-9_=.-]+$", description="`next_cursor` of the page before."),
+    Query(max_length=500, pattern=CURSOR, description="`next_cursor` of the page before."),
 ]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of the page.")]
 Text = Annotated[str, Query(max_length=200, pattern=PRINTABLE)]
