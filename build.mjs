@@ -1,8 +1,7 @@
 // Builds the console's browser assets into src/ferryman/web/static/.
 //
-// Every file carries a hash of its content in its name, so that it can be cached for ever; manifest.json
-// maps the plain name to it. Of Tabler only the rules that some template or script can use are kept.
-import { createHash } from "node:crypto";
+// Names are plain: pages add the hash of the content to the address, so that a file can be kept for ever.
+// Of Tabler only the rules that some template or script can use are kept.
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import esbuild from "esbuild";
@@ -81,14 +80,7 @@ async function build() {
   const files = groups.flat();
   await rm(OUTPUT, { recursive: true, force: true });
   await mkdir(OUTPUT, { recursive: true });
-  const manifest = {};
-  for (const [name, content] of files) {
-    const digest = createHash("sha256").update(content).digest("hex").slice(0, 12);
-    const { name: stem, ext } = path.parse(name);
-    manifest[name] = `${stem}-${digest}${ext}`;
-    await writeFile(path.join(OUTPUT, manifest[name]), content);
-  }
-  await writeFile(path.join(OUTPUT, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await Promise.all(files.map(([name, content]) => writeFile(path.join(OUTPUT, name), content)));
   const total = files.reduce((sum, [, content]) => sum + content.length, 0);
   for (const [name, content] of files) console.log(`${(content.length / 1024).toFixed(1).padStart(8)} KiB  ${name}`);
   console.log(`${(total / 1024).toFixed(1).padStart(8)} KiB  altogether`);

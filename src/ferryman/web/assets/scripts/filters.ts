@@ -8,8 +8,5 @@ export function startFilters(): void {
     for (const [name, value] of new FormData(form)) if (typeof value === "string" && value !== "") values.append(name, value);
     const query = values.toString();
     history.replaceState(history.state, "", query === "" ? location.pathname : `${location.pathname}?${query}`);
-    const region = document.querySelector<HTMLElement>("[data-refresh]");
-    const base = region?.dataset["refresh"];
-    if (region && base) region.setAttribute("hx-get", query === "" ? base : `${base}?${query}`);
   });
 }
