@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ferryman.accounts import model
 from ferryman.accounts.audit import Audit
@@ -21,6 +22,8 @@ from ferryman.core.clock import Clock
 from ferryman.core.errors import Conflict, Denied, Invalid, NotFound
 from ferryman.core.ids import new_id
 from ferryman.db import Database
+
+_YEAR_10000: Final = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +248,10 @@ class Accounts:
         Raises `NotFound`, `Invalid` (`token_name`, `token_scopes`, `token_expiry`), `Denied` (`scope_exceeds`).
         """
         name, now = model.check_token_name(name), self._clock.now()
-        if expires_at is not None and not now < expires_at < float("inf"):
+        if expires_at is not None and not now < expires_at < _YEAR_10000:
             raise Invalid(
                 "token_expiry",
-                "The token would have expired already.",
+                f"A token cannot expire at the UNIX time {expires_at:g}.",
                 advice="Choose a moment in the future, or none.",
                 fields={"expires_at": "is not in the future"},
             )
