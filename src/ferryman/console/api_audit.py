@@ -4,13 +4,13 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from ferryman.accounts.audit import Audit, AuditQuery
 from ferryman.accounts.chain import AuditRow
 from ferryman.accounts.model import Principal
 from ferryman.web.auth import allow
-from ferryman.web.shapes import JsonObject, Limit, Listed, Moment, Text, moment, seconds_of
+from ferryman.web.shapes import JsonObject, Limit, Listed, Moment, Text, When, moment, seconds_of
 
 Reader = Annotated[Principal, allow("audit:read")]
 
@@ -61,8 +61,8 @@ def router(audit: Audit) -> APIRouter:
         actor: Text = "",
         action: Annotated[Text, Query(description="Exact, or an area such as `user`.")] = "",
         target: Text = "",
-        since: AwareDatetime | None = None,
-        until: AwareDatetime | None = None,
+        since: When | None = None,
+        until: When | None = None,
         cursor: Annotated[str | None, Query(pattern=r"^[1-9][0-9]{0,8}$")] = None,
         limit: Limit = 50,
     ) -> Listed[AuditView]:

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
 from ferryman.accounts.model import Principal
@@ -23,6 +23,7 @@ from ferryman.web.shapes import (
     Listed,
     Moment,
     Strict,
+    When,
     moment,
     seconds_of,
 )
@@ -129,8 +130,8 @@ class JobFilter(BaseModel):
     q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
     owner: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
     parent: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: When | None = None
+    until: When | None = None
     sort: Sort = Sort.NEWEST
 
 

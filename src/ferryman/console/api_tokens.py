@@ -69,7 +69,7 @@ def router(accounts: Accounts) -> APIRouter:
     """Return the routes of tokens."""
     routes = APIRouter(prefix="/tokens", tags=["tokens"])
 
-    @routes.get("")
+    @routes.get("", responses={404: {"description": "There is no such user."}})
     async def list_tokens(
         caller: Caller,
         user: Annotated[

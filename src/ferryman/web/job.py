@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import NotFound
@@ -15,6 +16,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _SECRET = re.compile(
     r"passw|secret|token|bearer|cookie|authorization|credential|headers|client_key", re.IGNORECASE
 )
+RESERVED = frozenset({"bulk", "limits"})
+"""Names below `/jobs` that are no jobs; other methods there are not possible rather than a job not found."""
 _HIDDEN = "••••••"
 
 
@@ -97,6 +100,8 @@ def job_not_found(job_id: str) -> NotFound:
 
 async def reachable(ledger: Ledger, job_id: str, caller: Principal) -> Job:
     """Return the job when `caller` may see it. Raises `NotFound` (`job_not_found`)."""
+    if job_id in RESERVED:
+        raise HTTPException(405)
     if not _UUID.fullmatch(job_id):
         raise job_not_found(job_id)
     job = await ledger.get(job_id)

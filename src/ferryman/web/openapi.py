@@ -32,7 +32,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            for status in _problems(path, method, operation):
+            named = [status for status in operation["responses"] if status[0] in "45"]
+            for status in {*named, *_problems(path, method, operation)}:
                 known = operation["responses"].get(status, {})
                 if status == "422" or "content" not in known:
                     operation["responses"][status] = {"$ref": "#/components/responses/Problem"}

@@ -4,6 +4,7 @@
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -193,7 +194,17 @@ def validation_problem(error: RequestValidationError, instance: str) -> Problem:
 
 
 def allowed_methods(app: FastAPI, request: Request) -> list[str]:
-    """Return every method that some route answers at the path of `request` (RFC 9110, section 15.5.6)."""
+    """Return every method answered at the path of `request` (RFC 9110, section 15.5.6).
+
+    What the API describes decides, the path with fewest parameters first; other routes are asked one by one.
+    """
+    described = [
+        (template.count("{"), operations)
+        for template, operations in app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template)), request.url.path)
+    ]
+    if described:
+        return sorted(method.upper() for method in min(described, key=lambda item: item[0])[1])
     return [
         method
         for method in _METHODS

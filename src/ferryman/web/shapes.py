@@ -1,10 +1,11 @@
 """Shapes that several parts of the API share: pages of a list, times, ids, keys that make a POST safe to repeat."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Header, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from ferryman.core.clock import rfc3339
 
@@ -15,6 +16,7 @@ PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 CURSOR: Final = r"^[A-Za-z0-9_=.:,|-]+$"
 """What a cursor is made of; its meaning is the list's own business."""
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def moment(seconds: float | None) -> datetime | None:
@@ -33,6 +35,17 @@ Moment = Annotated[
     Field(json_schema_extra={"format": "date-time"}),
 ]
 """A moment, RFC 3339 in UTC with milliseconds."""
+
+
+def _rfc3339(value: object) -> object:
+    """Let only text through that is written as RFC 3339 has it; numbers are not moments."""
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise ValueError("write a moment as RFC 3339 has it, such as 2026-11-25T04:48:00Z")
+    return value
+
+
+When = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+"""A moment a caller sends: RFC 3339 with an offset."""
 
 
 class Strict(BaseModel):
