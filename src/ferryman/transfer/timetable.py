@@ -1,0 +1,108 @@
+"""Speed limits by time of day: `mon-fri 08:00-18:00=2MB/s, 22:00-06:00=0`. Pure.
+
+Rules are read on the wall clock of the place, so they need no care when clocks change: at 03:00 it is 03:00, whether
+02:30 came twice or not at all that night. The first rule that covers a moment counts.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from ferryman.core.errors import Invalid
+from ferryman.core.units import parse_rate
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_MINUTES: Final = 24 * 60
+_RULE: Final = re.compile(
+    r"(?:(?P<days>[a-z]{3}(?:[-+ ]+[a-z]{3})*)\s+)?"
+    r"(?P<from>\d{1,2}:\d{2})\s*-\s*(?P<to>\d{1,2}:\d{2})\s*=\s*(?P<rate>.+)",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One span of time and its limit.
+
+    `days` are those on which it begins (0 is Monday); `start` and `end` are minutes after midnight, `end` not
+    included; when `end` is not after `start`, the rule goes on past midnight. `rate` is bytes per second, 0 is no limit.
+    """
+
+    days: frozenset[int]
+    start: int
+    end: int
+    rate: int
+
+    def covers(self, weekday: int, minute: int) -> bool:
+        """Whether minute `minute` of a day `weekday` lies within."""
+        if self.start < self.end:
+            return weekday in self.days and self.start <= minute < self.end
+        begun_today = weekday in self.days and minute >= self.start
+        begun_yesterday = (weekday - 1) % 7 in self.days and minute < self.end
+        return begun_today or begun_yesterday
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """Rules in the order they were written. Empty means that no rule ever applies."""
+
+    rules: tuple[Rule, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Timetable":
+        """Read rules separated by commas or semicolons. Raises `Invalid` (`timetable_invalid`, `rate_invalid`)."""
+        parts = [part.strip() for part in re.split(r"[,;\n]", text)]
+        return cls(tuple(_rule(part) for part in parts if part))
+
+    def limit_at(self, local: datetime) -> int | None:
+        """Return bytes per second at a local time (0 is no limit), or None when no rule covers it."""
+        minute = local.hour * 60 + local.minute
+        for rule in self.rules:
+            if rule.covers(local.weekday(), minute):
+                return rule.rate
+        return None
+
+    def rate_at(self, now: float, default: int = 0) -> int:
+        """Return the limit at UNIX time `now` in this machine's time zone; `default` when no rule covers it."""
+        limit = self.limit_at(datetime.fromtimestamp(now, UTC).astimezone())
+        return default if limit is None else limit
+
+
+def _rule(text: str) -> Rule:
+    found = _RULE.fullmatch(text)
+    if not found:
+        raise _invalid(text)
+    start, end = _minute(found["from"], text), _minute(found["to"], text)
+    if start == _DAY_MINUTES:
+        raise _invalid(text)
+    return Rule(_days(found["days"], text), start, end, parse_rate(found["rate"]))
+
+
+def _minute(clock: str, text: str) -> int:
+    hour, _, minute = clock.partition(":")
+    total = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or total > _DAY_MINUTES:
+        raise _invalid(text)
+    return total
+
+
+def _days(words: str | None, text: str) -> frozenset[int]:
+    if words is None:
+        return frozenset(range(7))
+    found: set[int] = set()
+    for group in re.split(r"[+\s]+", re.sub(r"\s*-\s*", "-", words.lower())):
+        names = group.split("-")
+        if len(names) > 2 or any(name not in DAYS for name in names):
+            raise _invalid(text)
+        first, last = DAYS.index(names[0]), DAYS.index(names[-1])
+        found.update((first + step) % 7 for step in range((last - first) % 7 + 1))
+    return frozenset(found)
+
+
+def _invalid(text: str) -> Invalid:
+    return Invalid(
+        "timetable_invalid",
+        f"'{text[:120]}' is not a time with a limit.",
+        advice="Write [days] HH:MM-HH:MM=RATE, such as: mon-fri 08:00-18:00=2MB/s, 22:00-06:00=0",
+    )
