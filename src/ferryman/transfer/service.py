@@ -2,32 +2,72 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
 from ferryman.core.clock import Clock, SystemClock
-from ferryman.core.errors import FerryError
+from ferryman.core.errors import Unavailable
+from ferryman.transfer.engine import Core
 from ferryman.transfer.model import Limits, Request, Result, Snapshot
+from ferryman.transfer.task import Task
 
 Log = Callable[[str, str], None]
 """Receives `(level, message)` with level `info` or `warning`, in the engine's thread; must not block."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is an outcome that was asked for, not an error
+class Stopped(Exception):
     """The transfer was stopped by `Transfer.stop`; what arrived is kept unless asked otherwise."""
 
 
 class Transfer:
-    """A request at work. Every method is thread-safe."""
+    """A request at work. Every method is thread-safe; callbacks run in the engine's thread and must not block."""
 
-    def snapshot(self) -> Snapshot: ...
-    def stop(self, *, keep: bool = True) -> None: ...
-    def set_rate(self, rate: int) -> None: ...
-    def wait(self, timeout: float | None = None) -> Result: ...
-    async def result(self) -> Result: ...
-    def add_done_callback(self, fn: Callable[["Transfer"], None]) -> None: ...
+    def __init__(self, core: Core, request: Request, log: Log | None) -> None:
+        """Made by `Engine.submit` only."""
+        self.request = request
+        self._core = core
+        self._future: Future[Result] = Future()
+        self._future.set_running_or_notify_cancel()
+        self._task = Task(core, request, log or _silent, self._report)
+
+    def snapshot(self) -> Snapshot:
+        """How far it is, at most about 0.1 s old."""
+        return self._task.snapshot
+
+    def stop(self, *, keep: bool = True) -> None:
+        """End it soon with `Stopped`; with `keep` the same request goes on later where it stopped."""
+        self._core.pump.post(lambda: self._task.fail(Stopped("stopped"), keep=keep))
+
+    def set_rate(self, rate: int) -> None:
+        """Change its own limit, bytes per second, 0 for none."""
+        self._core.pump.post(lambda: self._task.bucket.set_rate(rate, self._core.now()))
+
+    def done(self) -> bool:
+        """Whether it ended, well or not."""
+        return self._future.done()
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """Block until it ended. Raises its `FerryError`, `Stopped`, or `TimeoutError` (it goes on then)."""
+        return self._future.result(timeout)
+
+    async def result(self) -> Result:
+        """Await the end. Raises like `wait`; cancelling the waiter leaves the transfer running."""
+        return await asyncio.shield(asyncio.wrap_future(self._future))
+
+    def add_done_callback(self, fn: Callable[["Transfer"], None]) -> None:
+        """Call `fn` when it ended, at once when it has."""
+        self._future.add_done_callback(lambda _: fn(self))
+
+    def begin(self) -> None:
+        """Hand the transfer to the loop. Called once, by the engine."""
+        self._core.pump.post(lambda: self._core.add(self._task))
+
+    def _report(self, result: Result | None, error: BaseException | None) -> None:
+        if result is not None:
+            self._future.set_result(result)
+        else:
+            self._future.set_exception(error or Unavailable("transfer_failed", "The transfer failed."))
 
 
 class Engine:
@@ -35,9 +75,65 @@ class Engine:
 
     def __init__(
         self, limits: Limits | None = None, *, rate_limit: int = 0, clock: Clock | None = None
-    ) -> None: ...
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-    def submit(self, request: Request, *, log: Log | None = None) -> Transfer: ...
-    def set_global_rate(self, rate: int) -> None: ...
-    def set_timetable(self, rate_at: Callable[[float], int] | None) -> None: ...
+    ) -> None:
+        """Take limits and the global rate in bytes per second (0 is none)."""
+        self._core = Core(limits or Limits(), rate_limit, clock or SystemClock())
+        self._lock = threading.Lock()
+        self._open = False
+
+    def start(self) -> None:
+        """Start the loop thread."""
+        self._core.pump.start()
+        self._open = True
+
+    def close(self) -> None:
+        """Stop all transfers (keeping what arrived), end all threads. Harmless when repeated."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        self._core.pump.post(self._stop_all)
+        self._core.pump.close()
+        self._core.finisher.close()
+        self._core.flusher.close()
+
+    def submit(self, request: Request, *, log: Log | None = None) -> Transfer:
+        """Start a transfer, or queue it when enough are at work."""
+        if not self._open:
+            raise RuntimeError("the engine is not running")
+        transfer = Transfer(self._core, request, log)
+        transfer.begin()
+        return transfer
+
+    def set_global_rate(self, rate: int) -> None:
+        """Change the limit of all transfers together, bytes per second, 0 for none; ends a timetable."""
+
+        def change() -> None:
+            self._core.rate_at = None
+            self._core.bucket.set_rate(rate, self._core.now())
+
+        self._core.pump.post(change)
+
+    def set_timetable(self, rate_at: Callable[[float], int] | None) -> None:
+        """Let `rate_at(unix seconds)` say the global limit, asked every second on the loop; None ends it."""
+        self._core.pump.post(lambda: setattr(self._core, "rate_at", rate_at))
+
+    def _stop_all(self) -> None:
+        for task in list(self._core.tasks):
+            task.fail(Stopped("engine closed"))
+        self._core.close()
+
+    def __enter__(self) -> "Engine":
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def _silent(level: str, message: str) -> None:
+    """Take messages nobody asked for."""

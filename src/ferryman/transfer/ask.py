@@ -1,0 +1,57 @@
+"""What is sent: request headers, and which credentials may go to which host. Pure."""
+
+import base64
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from ferryman.transfer.http import host_key
+from ferryman.transfer.judge import Pins
+from ferryman.transfer.model import Options
+
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+_OURS = frozenset(
+    {"range", "if-range", "accept-encoding", "host", "connection", "transfer-encoding", "content-length"}
+)
+
+
+def bare(url: str) -> str:
+    """The URL without user, password and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+
+def credentials(origin: str, options: Options) -> tuple[str, str] | None:
+    """User and password for the origin: those of the options, else those in the URL."""
+    if options.username is not None:
+        return options.username, options.password or ""
+    parts = urlsplit(origin)
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
+
+
+def headers_for(
+    url: str, origin: str, options: Options, pins: Pins | None, login: tuple[str, str] | None = None
+) -> tuple[tuple[str, str], ...]:
+    """All headers of a request to `url`. Secrets go only to the host of `origin`; a pinned object gets If-Range."""
+    trusted = host_key(url) == host_key(origin)
+    given = {name.lower() for name, _ in options.headers}
+    headers = [("Accept-Encoding", "identity")]
+    if "user-agent" not in given:
+        headers.append(("User-Agent", options.user_agent))
+    if "accept" not in given:
+        headers.append(("Accept", "*/*"))
+    if trusted and "authorization" not in given:
+        found = credentials(origin, options) or login
+        if options.bearer:
+            headers.append(("Authorization", f"Bearer {options.bearer}"))
+        elif found:
+            token = base64.b64encode(f"{found[0]}:{found[1]}".encode()).decode()
+            headers.append(("Authorization", f"Basic {token}"))
+    headers += [
+        (name, value)
+        for name, value in options.headers
+        if name.lower() not in _OURS and (trusted or name.lower() not in _SECRET)
+    ]
+    if pins and pins.validator:
+        headers.append(("If-Range", pins.validator))
+    return tuple(headers)

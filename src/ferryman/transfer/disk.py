@@ -1,0 +1,146 @@
+"""The arriving file: writing it, keeping its pages from filling the memory, and finishing it durably."""
+
+import ctypes
+import fcntl
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ferryman.transfer.journal import busy
+from ferryman.transfer.plan import MiB
+
+REGION: Final = 8 * MiB
+_START, _WAIT = 2, 7  # SYNC_FILE_RANGE_WRITE; and WAIT_BEFORE | WRITE | WAIT_AFTER
+
+
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    try:
+        function = ctypes.CDLL(None).sync_file_range
+    except (OSError, AttributeError):
+        return None
+    function.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+    return function  # type: ignore[no-any-return] # ctypes functions have no type
+
+
+class PartFile:
+    """`<target>.part`, open and locked. `needed_from` is the first byte that will be read again (hashing)."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create and lock. Raises `Conflict` (`target_busy`), `OSError`."""
+        self.path = path
+        self.fd = _open_locked(path)
+        self.needed_from = 1 << 62
+        self.lock = threading.Lock()
+        self.closed = False
+        self.regions: deque[tuple[int, int]] = deque()
+
+    @property
+    def size(self) -> int:
+        """Its present length; says nothing about completeness."""
+        return os.fstat(self.fd).st_size
+
+    def write(self, data: memoryview, at: int) -> None:
+        """Write all of `data` at offset `at`. Raises `OSError`."""
+        while data:
+            done = os.pwrite(self.fd, data, at)
+            at += done
+            data = data[done:]
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close, waiting for a flush in progress; `remove` deletes the file first. Harmless when repeated."""
+        with self.lock:
+            if not self.closed:
+                if remove:
+                    self.path.unlink(missing_ok=True)
+                self.closed = True
+                os.close(self.fd)
+
+
+def _open_locked(path: Path) -> int:
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise busy(path) from error
+        except OSError:
+            pass  # no locks on this file system: the writer's name in the journal has to do
+        try:
+            if os.stat(path).st_ino == os.fstat(fd).st_ino:  # noqa: PTH116 - one call per file, many small files
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)  # a finishing writer renamed the file between open and lock
+
+
+class Flusher:
+    """A thread that starts write-back of what arrived and drops pages that nobody reads again.
+
+    Fresh page-cache pages are the largest cost of writing a big file, and write-back that runs along makes the final
+    flush short. `wrote` and `sync` are thread-safe and never block.
+    """
+
+    def __init__(self) -> None:
+        """The thread starts with the first region."""
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._range = _sync_file_range()
+        self._thread: threading.Thread | None = None
+
+    def wrote(self, part: PartFile, start: int, end: int) -> None:
+        """The bytes `[start, end)` were written."""
+        self._put(lambda: self._flush(part, start, end))
+
+    def sync(self, part: PartFile, then: Callable[[OSError | None], None]) -> None:
+        """Flush all of `part` to the disk, then call `then` in the flusher's thread."""
+        self._put(lambda: _fdatasync(part, then))
+
+    def close(self) -> None:
+        """End after what is queued."""
+        if self._thread:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _put(self, work: Callable[[], None]) -> None:
+        self._queue.put(work)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ferry-flush", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while work := self._queue.get():
+            work()
+
+    def _flush(self, part: PartFile, start: int, end: int) -> None:
+        if self._range is None:
+            return
+        with part.lock:
+            if part.closed:
+                return
+            self._range(part.fd, start, end - start, _START)
+            part.regions.append((start, end))
+            for _ in range(len(part.regions) - 2):  # the newest two are still being written back
+                low, high = part.regions[0]
+                if high > part.needed_from:
+                    part.regions.rotate(-1)
+                    continue
+                part.regions.popleft()
+                self._range(part.fd, low, high - low, _WAIT)
+                os.posix_fadvise(part.fd, low, high - low, os.POSIX_FADV_DONTNEED)
+
+
+def _fdatasync(part: PartFile, then: Callable[[OSError | None], None]) -> None:
+    with part.lock:
+        if part.closed:
+            return
+        try:
+            os.fdatasync(part.fd)
+        except OSError as error:
+            then(error)
+            return
+    then(None)

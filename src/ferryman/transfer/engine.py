@@ -1,0 +1,103 @@
+"""What the transfers of an engine share, and the loop's side of it. Loop only, except where said."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ferryman.core.clock import Clock
+from ferryman.transfer.carrier import Ask, Carrier
+from ferryman.transfer.disk import Flusher
+from ferryman.transfer.finish import Finisher
+from ferryman.transfer.hosts import Hosts
+from ferryman.transfer.journal import boot_id
+from ferryman.transfer.model import Limits
+from ferryman.transfer.pump import Pump
+from ferryman.transfer.rate import Bucket
+from ferryman.transfer.task import Task
+from ferryman.transfer.wire import Wire
+
+
+class Core:
+    """Pump, carriers, places at hosts, the global rate, and which transfers are at work or wait."""
+
+    def __init__(self, limits: Limits, rate_limit: int, clock: Clock) -> None:
+        """Build the parts; the pump is started by the engine."""
+        self.limits, self.clock = limits, clock
+        self.pump = Pump(self._tick, self._interval)
+        self.hosts = Hosts(limits.per_host)
+        self.bucket = Bucket(rate_limit, self.now())
+        self.flusher, self.finisher = Flusher(), Finisher()
+        self.boot = boot_id()
+        self.rate_at: Callable[[float], int] | None = None
+        self.tasks: list[Task] = []
+        self._at_network: set[Task] = set()
+        self._waiting: deque[Task] = deque()
+        self._wire = Wire(self.pump)
+        self._curl: Carrier | None = None
+        self._next_rate = 0.0
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def carrier(self, ask: Ask) -> Carrier:
+        """Who speaks the protocol of `ask`."""
+        return self._wire
+
+    def add(self, task: Task) -> None:
+        """Start a transfer as soon as there is a place for it."""
+        self.tasks.append(task)
+        self._waiting.append(task)
+        self._admit()
+
+    def ended(self, task: Task) -> None:
+        """A transfer is over."""
+        self.tasks.remove(task)
+        if task in self._waiting:
+            self._waiting.remove(task)
+        self.left_network(task)
+
+    def left_network(self, task: Task) -> None:
+        """A transfer needs no connection any more: its place is free."""
+        self._at_network.discard(task)
+        self.pump.soon(self._admit)
+
+    def feed(self) -> None:
+        """A connection's place is free: those without any come first."""
+        for task in list(self._at_network):
+            if task.starving:
+                task.step()
+
+    def others_starve(self, task: Task) -> bool:
+        """Whether some other transfer waits for its first connection."""
+        return any(other.starving for other in self._at_network if other is not task)
+
+    def close(self) -> None:
+        """Close connections. Called on the loop, last."""
+        self._wire.close()
+        if self._curl:
+            self._curl.close()
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._at_network) < self.limits.active:
+            task = self._waiting.popleft()
+            self._at_network.add(task)
+            task.begin()
+
+    def _interval(self) -> float | None:
+        if not self.tasks:
+            return None
+        return 0.02 if any(lane.paused for task in self._at_network for lane in task.lanes) else 0.1
+
+    def _tick(self, now: float) -> None:
+        if self.rate_at and now >= self._next_rate:
+            self._next_rate = now + 1.0
+            self.bucket.set_rate(self.rate_at(self.clock.now()), now)
+        for task in list(self._at_network):
+            task.tick(now)
+        for task in self.tasks:
+            if task not in self._at_network and not task.over and task not in self._waiting:
+                task.observe(now)
+        self._wire.tick(now)
+        if self._curl:
+            self._curl.tick(now)

@@ -1,0 +1,159 @@
+"""Which bytes to ask for next. Pure: byte ranges, lanes as values, and decisions about them.
+
+Spans are half-open `[start, end)`. Nothing here knows connections; `engine` carries the decisions out.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+MiB: Final = 1024 * 1024
+CHUNK: Final = 16 * MiB
+"""Smallest span asked for while much is left: small enough to stay near the watermark, where pages are warm."""
+CHUNK_MAX: Final = 256 * MiB
+STEAL_MIN: Final = 256 * 1024
+"""Less than this is not worth another request while its lane is moving."""
+
+
+class Ranges:
+    """A set of bytes as sorted, disjoint, non-touching spans. Not thread-safe."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]] = ()) -> None:
+        """Start with the union of `spans`; empty and reversed ones count for nothing."""
+        self._spans: list[tuple[int, int]] = []
+        for start, end in spans:
+            self.add(start, end)
+
+    def add(self, start: int, end: int) -> None:
+        """Add the bytes `[start, end)`."""
+        if end <= start:
+            return
+        spans = self._spans
+        low = bisect_right(spans, (start, -1))
+        if low and spans[low - 1][1] >= start:
+            low -= 1
+            start = spans[low][0]
+        high = low
+        while high < len(spans) and spans[high][0] <= end:
+            end = max(end, spans[high][1])
+            high += 1
+        spans[low:high] = [(start, end)]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The spans in order."""
+        return list(self._spans)
+
+    def size(self) -> int:
+        """How many bytes are in the set."""
+        return sum(end - start for start, end in self._spans)
+
+    def watermark(self) -> int:
+        """How many bytes from 0 on are there without a hole."""
+        return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
+
+    def missing(self, total: int) -> list[tuple[int, int]]:
+        """The holes in `[0, total)`."""
+        holes, at = [], 0
+        for start, end in self._spans:
+            if start >= total:
+                break
+            if start > at:
+                holes.append((at, start))
+            at = max(at, end)
+        if at < total:
+            holes.append((at, total))
+        return holes
+
+    def clipped(self, total: int) -> "Ranges":
+        """The part below `total`."""
+        return Ranges((start, min(end, total)) for start, end in self._spans if start < total)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """A lane as the planner sees it: next byte, end of its span, bytes per second (0 = not known yet)."""
+
+    pos: int
+    end: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Ask for `[start, end)`; when `victim` is set, it is that lane's tail and the lane must end at `start`."""
+
+    start: int
+    end: int
+    victim: int | None = None
+
+
+def chunk_for(rate: float, first_byte: float) -> int:
+    """How much to ask for at once, so that waiting for the next answer costs a lane at most about 3 % of its time."""
+    return int(min(CHUNK_MAX, max(CHUNK, rate * first_byte * 30)))
+
+
+def next_take(total: int, done: Ranges, lanes: Sequence[LaneView], chunk: int) -> Take | None:
+    """What an idle connection should fetch: the first hole nobody has, else a part of the slowest remainder.
+
+    Returns None when nothing sensible is left. Lanes whose span is empty never count as victims.
+    """
+    held = Ranges(done.spans())
+    for lane in lanes:
+        held.add(lane.pos, lane.end)
+    holes = held.missing(total)
+    if holes:
+        start, end = holes[0]
+        # A rest smaller than half a chunk is taken along: it would only cost a request later.
+        return Take(start, end if end - start <= chunk + chunk // 2 else start + chunk)
+    return _steal(lanes)
+
+
+def _steal(lanes: Sequence[LaneView]) -> Take | None:
+    best, longest = None, 0.0
+    fastest = max((lane.rate for lane in lanes), default=0.0)
+    for index, lane in enumerate(lanes):
+        left = lane.end - lane.pos
+        if left <= 0:
+            continue
+        time_left = left / lane.rate if lane.rate > 0 else left / (fastest / 8 + 1)
+        crawling = lane.rate * 4 < fastest
+        if (left >= 2 * STEAL_MIN or crawling) and time_left > longest:
+            best, longest = index, time_left
+    if best is None or longest < 0.05:
+        return None
+    victim = lanes[best]
+    return Take(cut(victim, fastest), victim.end, best)
+
+
+def cut(victim: LaneView, thief_rate: float) -> int:
+    """Where to cut a lane's remainder so that it and a thief of `thief_rate` end together; half when unknown.
+
+    A cut at `pos` takes everything: the slow lane would hold the tail for less than it is worth.
+    """
+    left = victim.end - victim.pos
+    if victim.rate <= 0 or thief_rate <= 0:
+        return victim.pos + left // 2
+    keep = int(left * min(0.5, victim.rate / (victim.rate + thief_rate)))
+    return victim.pos + keep if keep >= 16 * 1024 else victim.pos
+
+
+def lanes_wanted(current: int, started: int, limit: int, bytes_left: int) -> int:
+    """Slow start 1→2→4→8…: double once every present lane has its answer; never more than 1 MiB each is worth."""
+    worth = max(1, min(limit, bytes_left // MiB))
+    if current == 0:
+        return 1
+    if started < current:
+        return min(current, worth)
+    return min(current * 2, worth)
+
+
+def is_stalled(now: float, last_byte: float, limit: float) -> bool:
+    """Whether a lane got nothing for `limit` seconds."""
+    return now - last_byte >= limit
+
+
+def backoff(fruitless: int, first: float, retry_after: float | None) -> float:
+    """Seconds before the next try after `fruitless` tries that brought nothing; what the server asked for wins."""
+    delay = min(30.0, first * 2 ** max(0, fruitless - 1))
+    return min(300.0, max(delay, retry_after or 0.0))

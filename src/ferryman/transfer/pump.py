@@ -1,0 +1,99 @@
+"""The loop: one thread, one epoll, one tick. Everything that touches a transfer's state runs on it."""
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+READ: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
+WRITE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+
+Handler = Callable[[int], None]
+
+
+class Pump:
+    """Runs handlers of ready descriptors, posted calls and a tick. `post` is thread-safe, the rest is loop-only.
+
+    `tick(now)` is called at least every `interval()` seconds; one tick serves all time-outs and retries, so nothing
+    can pile up timers. `interval` returns None while nothing is at work: then the thread sleeps until it is posted to.
+    """
+
+    def __init__(self, tick: Callable[[float], None], interval: Callable[[], float | None]) -> None:
+        """Create the descriptors; `start` starts the thread."""
+        self._epoll = select.epoll()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._handlers: dict[int, Handler] = {}
+        self._posted: deque[Callable[[], None]] = deque()
+        self._soon: deque[Callable[[], None]] = deque()
+        self._tick, self._interval = tick, interval
+        self._next_tick = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="ferry-pump", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread after what is already posted. Thread-safe; returns when it ended."""
+        self.post(self._end)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Run `call` on the loop, soon and in order. Thread-safe."""
+        self._posted.append(call)
+        os.eventfd_write(self._wake, 1)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run `call` in the next turn, after other descriptors had theirs. Loop only."""
+        self._soon.append(call)
+
+    def watch(self, fd: int, mask: int, handler: Handler) -> None:
+        """Call `handler(events)` while `fd` is ready for `mask`; replaces an earlier watch. Loop only."""
+        if fd in self._handlers:
+            self._epoll.modify(fd, mask)
+        else:
+            self._epoll.register(fd, mask)
+        self._handlers[fd] = handler
+
+    def unwatch(self, fd: int) -> None:
+        """Forget `fd`; harmless when it is not watched. Must come before it is closed. Loop only."""
+        if self._handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def _end(self) -> None:
+        self._closing = True
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._turn()
+        self._epoll.close()
+        os.close(self._wake)
+
+    def _turn(self) -> None:
+        for fd, events in self._epoll.poll(self._timeout()):
+            if fd == self._wake:
+                os.eventfd_read(fd)
+            elif handler := self._handlers.get(fd):
+                handler(events)
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
+        while self._posted:
+            self._posted.popleft()()
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
+            self._next_tick = now + (self._interval() or 0.0)
+
+    def _timeout(self) -> float:
+        if self._soon or self._posted:
+            return 0.0
+        interval = self._interval()
+        if interval is None:
+            return -1.0
+        return max(0.0, min(interval, self._next_tick - time.monotonic()))

@@ -1,0 +1,41 @@
+"""Rate limits as token buckets that may go into debt. Pure: the time is an argument. Loop thread only."""
+
+from typing import Final
+
+BURST_SECONDS: Final = 0.1
+
+
+class Bucket:
+    """Allows `rate` bytes per second (0 = unlimited) on average, with a burst of a tenth of a second."""
+
+    __slots__ = ("_at", "_level", "rate")
+
+    def __init__(self, rate: int, now: float) -> None:
+        """Start empty, so that a start is no burst."""
+        self.rate = rate
+        self._level = 0.0
+        self._at = now
+
+    def set_rate(self, rate: int, now: float) -> None:
+        """Change the limit from `now` on; debt of the old limit is forgiven down to a tenth of a second."""
+        self._refill(now)
+        self.rate = rate
+        self._level = max(self._level, -rate * BURST_SECONDS)
+
+    def allowance(self, now: float, want: int) -> int:
+        """How many of `want` bytes may be read now; 0 means wait."""
+        if not self.rate:
+            return want
+        self._refill(now)
+        if self._level < min(want, self.rate * BURST_SECONDS / 4):
+            return 0  # reads of a few bytes would cost more than they bring
+        return min(want, int(self._level))
+
+    def spend(self, count: int) -> None:
+        """Count bytes that were read, also more than was allowed: the debt is worked off."""
+        if self.rate:
+            self._level -= count
+
+    def _refill(self, now: float) -> None:
+        self._level = min(self.rate * BURST_SECONDS, self._level + (now - self._at) * self.rate)
+        self._at = now
