@@ -61,14 +61,16 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> str:
         text += "\n" + table(("parameter", "in", "meaning"), rows)
     if body := _body(operation):
         text += f"\nBody: {body}.\n"
-    answers = ", ".join(
-        f"{status} {cell(answer.get('description', ''))}" for status, answer in _answers(operation)
-    )
-    return f"{text}\nAnswers: {answers}.\n"
+    good = [
+        f"{status} {cell(answer['description'])}" for status, answer in _answers(operation, problem=False)
+    ]
+    problems = [status for status, _ in _answers(operation, problem=True)]
+    return f"{text}\nAnswers {', '.join(good)}; problems {', '.join(problems)}.\n"
 
 
-def _answers(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return sorted(operation.get("responses", {}).items())
+def _answers(operation: dict[str, Any], *, problem: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Select the answers that are problem documents, or the others."""
+    return [item for item in sorted(operation["responses"].items()) if ("$ref" in item[1]) == problem]
 
 
 def _body(operation: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.reference.page import Page, cell, code, table
-from scripts.reference.source import PACKAGE, argument, called, calls, template
+from scripts.reference.source import PACKAGE, argument, called, calls, constants, template
 
 INTRO = """# Error codes
 
@@ -43,17 +43,22 @@ def raised() -> list[Raised]:
     found = []
     for path, node in calls(frozenset(BRANCHES)):
         for name in _codes(argument(node, 0, "code")):
-            message, advice = template(argument(node, 1, "message")), template(argument(node, -1, "advice"))
+            named = constants(path)
+            message = template(argument(node, 1, "message"), named)
+            advice = template(argument(node, -1, "advice"), named)
             found.append(Raised(called(node), name, message, advice, _where(path, node)))
     return found
 
 
 def errors_page() -> Page:
-    """Codes by branch of the error tree; a code nobody gives advice for counts as undocumented."""
+    """Codes by branch of the error tree; one without advice counts as undocumented.
+
+    What is only `Unavailable` needs none: it is tried again.
+    """
     by_code: dict[tuple[str, str], list[Raised]] = defaultdict(list)
     for item in raised():
         by_code[item.branch, item.code].append(item)
-    advised = {item.code for item in raised() if item.advice}
+    advised = {item.code for item in raised() if item.advice or item.branch == "Unavailable"}
     missing = [
         f"error code {name}: no advice where it is raised ({items[0].where})"
         for (_, name), items in sorted(by_code.items())

@@ -105,7 +105,7 @@ def test_the_daemon_runs_from_the_wheel(address: str):
         assert answer.status == 200
     with urllib.request.urlopen(address + "/login", timeout=30) as answer:
         page = answer.read().decode()
-    styles = re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"', page)
+    styles = re.findall(r'(?:href|src)="(/static/[^"?]+\.(?:css|js)(?:\?[^"]*)?)"', page)
     assert styles
     for style in styles:
         with urllib.request.urlopen(address + style, timeout=30) as answer:

@@ -20,9 +20,14 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def length(node: Function) -> int:
-    """Lines of a function from `def` to its end, its docstring not counted."""
+    """Lines of a function from `def` to its end, without its docstring and the functions inside it."""
     assert node.end_lineno is not None
     lines = node.end_lineno - node.lineno + 1
+    for inner in node.body:
+        if isinstance(inner, Function):
+            assert inner.end_lineno is not None
+            start = min([inner.lineno, *(item.lineno for item in inner.decorator_list)])
+            lines -= inner.end_lineno - start + 1
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and ast.get_docstring(node):
         assert first.end_lineno is not None
@@ -41,9 +46,11 @@ def test_no_file_is_too_long():
 
 
 def test_no_function_of_the_product_is_too_long_without_a_reason():
-    """A longer one carries `# long: why` on its first line."""
+    """A longer one carries `# long: why` on its first line. Migrations are lists of columns, not decisions."""
     long = []
     for path in python("src"):
+        if "migrations" in path.parts:
+            continue
         lines = path.read_text().splitlines()
         for node in functions(path):
             signed = "# long: " in lines[node.lineno - 1]
