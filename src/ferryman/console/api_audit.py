@@ -58,12 +58,14 @@ def router(audit: Audit) -> APIRouter:
     async def list_audit(
         *,
         _caller: Reader,
-        actor: Text = "",
+        actor: Annotated[Text, Query(description="Who did it, exactly.")] = "",
         action: Annotated[Text, Query(description="Exact, or an area such as `user`.")] = "",
-        target: Text = "",
-        since: When | None = None,
-        until: When | None = None,
-        cursor: Annotated[str | None, Query(pattern=r"^[1-9][0-9]{0,8}$")] = None,
+        target: Annotated[Text, Query(description="What it was done to, exactly.")] = "",
+        since: Annotated[When | None, Query(description="At this moment or later.")] = None,
+        until: Annotated[When | None, Query(description="Before this moment.")] = None,
+        cursor: Annotated[
+            str | None, Query(pattern=r"^[1-9][0-9]{0,8}$", description="`next_cursor` of the page before.")
+        ] = None,
         limit: Limit = 50,
     ) -> Listed[AuditView]:
         """List what was done, the newest first."""

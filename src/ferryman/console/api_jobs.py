@@ -31,7 +31,7 @@ from ferryman.web.shapes import (
 Reader = Annotated[Principal, allow("jobs:read")]
 Writer = Annotated[Principal, allow("jobs:write")]
 Kind = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9_]*$")]
-Offset = Annotated[int, Query(ge=0, le=2**53)]
+Offset = Annotated[int, Query(ge=0, le=2**53, description="Position in bytes.")]
 
 
 class Sort(StrEnum):
@@ -124,15 +124,20 @@ class BulkDone(BaseModel):
 class JobFilter(BaseModel):
     """What a list of jobs can be narrowed to and ordered by."""
 
-    state: list[State] = Field([])
-    kind: list[Kind] = Field([])
-    reason: list[Reason] = Field([])
-    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
-    owner: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
-    parent: Annotated[str, Field(max_length=100, pattern=PRINTABLE)] | None = None
-    since: When | None = None
-    until: When | None = None
-    sort: Sort = Sort.NEWEST
+    state: list[State] = Field([], description="States; several mean any of them.")
+    kind: list[Kind] = Field([], description="Kinds, such as `download`.")
+    reason: list[Reason] = Field([], description="Reasons of failing or waiting.")
+    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE, description="Words to look for.")] = ""
+    owner: Annotated[
+        str | None,
+        Field(max_length=100, pattern=PRINTABLE, description="Id of a user, for those who see all."),
+    ] = None
+    parent: Annotated[
+        str | None, Field(max_length=100, pattern=PRINTABLE, description="Id of the parent job.")
+    ] = None
+    since: When | None = Field(None, description="Created at this moment or later.")
+    until: When | None = Field(None, description="Created before this moment.")
+    sort: Sort = Field(Sort.NEWEST, description="The order; a dash means descending.")
 
 
 class JobList(JobFilter):
@@ -141,7 +146,7 @@ class JobList(JobFilter):
     cursor: Annotated[
         str | None, Field(max_length=500, pattern=CURSOR, description="`next_cursor` of the page before.")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="Most items of the page.")] = 50
 
 
 def query_of(asked: JobFilter, caller: Principal, cursor: str | None, limit: int) -> JobQuery:
@@ -245,7 +250,7 @@ def _add_readers(routes: APIRouter, ledger: Ledger) -> None:
         caller: Reader,
         job_id: JobId,
         offset: Offset = 0,
-        limit: Annotated[int, Query(ge=1, le=1_000_000)] = 65536,
+        limit: Annotated[int, Query(ge=1, le=1_000_000, description="Most bytes to read.")] = 65536,
     ) -> LogView:
         """Read the log from a position in bytes."""
         job = await reachable(ledger, job_id, caller)
@@ -275,7 +280,9 @@ def _add_readers(routes: APIRouter, ledger: Ledger) -> None:
     async def get_report(
         caller: Reader,
         job_id: JobId,
-        form: Annotated[Literal["json", "text"], Query(alias="format")] = "json",
+        form: Annotated[
+            Literal["json", "text"], Query(alias="format", description="JSON, or text for people.")
+        ] = "json",
     ) -> Response | JsonObject:
         """Tell what the job did: when, bytes, speed, errors, advice; as JSON or as text for people."""
         job = await reachable(ledger, job_id, caller)

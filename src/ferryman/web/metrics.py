@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,16 +20,26 @@ MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One figure: `name` without the suffix `_total`, in base units; `labels` as pairs."""
+class Gauge:
+    """A figure that goes up and down, in base units; `labels` as pairs."""
 
     name: str
-    help: str
+    documentation: str
     value: float
     labels: tuple[tuple[str, str], ...] = ()
-    kind: Literal["gauge", "counter"] = "gauge"
 
 
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A figure that only grows while the process lives; its `name` ends in `_total`."""
+
+    name: str
+    documentation: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+Sample = Gauge | Counter
 Source = Callable[[], Awaitable[Iterable[Sample]]]
 """Gives the samples of one room at the moment of the question."""
 
@@ -47,8 +57,8 @@ def families(samples: Iterable[Sample]) -> list[Metric]:
     grouped: dict[str, Metric] = {}
     for sample in samples:
         names = [name for name, _ in sample.labels]
-        make = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
-        family = grouped.setdefault(sample.name, make(sample.name, sample.help, labels=names))
+        make = CounterMetricFamily if isinstance(sample, Counter) else GaugeMetricFamily
+        family = grouped.setdefault(sample.name, make(sample.name, sample.documentation, labels=names))
         assert isinstance(family, CounterMetricFamily | GaugeMetricFamily)
         family.add_metric([value for _, value in sample.labels], sample.value)
     return list(grouped.values())
@@ -74,9 +84,9 @@ def metrics_router(sources: Iterable[Source]) -> APIRouter:
     )
     async def metrics(request: Request, _caller: Annotated[Principal, allow("metrics:read")]) -> Response:
         """Figures of this process for Prometheus."""
-        samples = [
-            Sample("ferry_build_info", "The running version.", 1, (("version", __version__),)),
-            Sample("ferry_start_time_seconds", "When this process started, UNIX seconds.", started),
+        samples: list[Sample] = [
+            Gauge("ferry_build_info", "The running version.", 1, (("version", __version__),)),
+            Gauge("ferry_start_time_seconds", "When this process started, UNIX seconds.", started),
             *request.app.state.requests.samples(),
         ]
         for source in asked:
@@ -102,12 +112,11 @@ class RequestCounter:
     def samples(self) -> list[Sample]:
         """Return the counts so far."""
         return [
-            Sample(
-                "ferry_http_requests",
+            Counter(
+                "ferry_http_requests_total",
                 "Answers sent, by method and class of status.",
                 number,
                 (("method", method), ("status", status)),
-                "counter",
             )
             for (method, status), number in sorted(self._counts.items())
         ]

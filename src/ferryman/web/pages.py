@@ -7,6 +7,7 @@ The page layout is `base.html`; an error is shown by `error.html` with `problem`
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._nav = tuple(nav)
-        self._env.globals.update(version=version, asset=asset)
+        self._env.globals.update(version=version, asset=cache(asset))
         self._env.filters.update(
             size=_size, rate=_rate, eta=format_eta, duration=_duration, time=_time, minutes=_minutes
         )

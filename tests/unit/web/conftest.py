@@ -9,7 +9,7 @@ from ferryman.core.errors import Conflict, Corrupt, Denied, Exhausted, Invalid, 
 from ferryman.web.app import build_app
 from ferryman.web.auth import Caller, allow
 from ferryman.web.health import health_router
-from ferryman.web.metrics import Sample, metrics_router
+from ferryman.web.metrics import Gauge, Sample, metrics_router
 from ferryman.web.part import Part
 
 ERRORS = {
@@ -70,7 +70,7 @@ def pages() -> APIRouter:
 
 
 async def figures() -> list[Sample]:
-    return [Sample("ferry_jobs", "Jobs by state.", 3, (("state", "running"),))]
+    return [Gauge("ferry_jobs", "Jobs by state.", 3, (("state", "running"),))]
 
 
 async def broken() -> bool:

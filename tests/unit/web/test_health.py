@@ -1,5 +1,5 @@
 from ferryman.web.health import health_router
-from ferryman.web.metrics import Sample, render
+from ferryman.web.metrics import Counter, render
 
 from .client import call
 from .conftest import broken, fine
@@ -35,8 +35,8 @@ async def test_metrics_need_the_right_and_count_requests(app):
 def test_samples_of_one_name_are_one_family():
     text = render(
         [
-            Sample("ferry_transfer_bytes", "Bytes.", 5, (("way", "in"),), "counter"),
-            Sample("ferry_transfer_bytes", "Bytes.", 6, (("way", "out"),), "counter"),
+            Counter("ferry_transfer_bytes_total", "Bytes.", 5, (("way", "in"),)),
+            Counter("ferry_transfer_bytes_total", "Bytes.", 6, (("way", "out"),)),
         ]
     ).decode()
     assert text.count("# TYPE ferry_transfer_bytes_total counter") == 1
