@@ -1,0 +1,37 @@
+"""The command tree. Each command lives in its own module; adding one is a line here."""
+
+from typing import Annotated
+
+import typer
+
+from ferryman import __version__
+from ferryman.cli.accounts import audit_app, tokens_app, users_app
+
+app = typer.Typer(
+    name="ferry",
+    help="Carries software to places the internet does not reach well, and runs it there.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ferry {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Carries software to places the internet does not reach well, and runs it there."""
+
+
+app.add_typer(users_app(), name="users")
+app.add_typer(tokens_app(), name="tokens")
+app.add_typer(audit_app(), name="audit")
