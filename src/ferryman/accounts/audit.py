@@ -123,6 +123,11 @@ class Audit:
         """Return the id of the first row that is changed, missing or out of order; None when all is well."""
         return (await self.inspect()).broken
 
+    async def hash_of(self, row_id: int) -> str | None:
+        """Return the hash of one row, to compare with one kept elsewhere; None when there is no such row."""
+        rows = await self._rows(row_id - 1, row_id)
+        return rows[0].hash if rows else None
+
     async def _rows(self, after: int, up_to: int) -> tuple[AuditRow, ...]:
         return await self._store.read(lambda records: tuple(records.audit_after(after, up_to, _BATCH)))
 

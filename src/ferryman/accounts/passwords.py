@@ -74,7 +74,7 @@ def new_password() -> str:
 def new_token() -> str:
     """Return a new API token: `ferry_` and 256 random bits in base 62."""
     value = int.from_bytes(secrets.token_bytes(32), "big")
-    digits = []
+    digits: list[str] = []
     while len(digits) < 43:
         value, digit = divmod(value, 62)
         digits.append(_ALPHABET[digit])
