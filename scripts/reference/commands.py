@@ -1,5 +1,6 @@
 """The page of commands, from the command tree of `ferry`."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -96,13 +97,6 @@ def _default(item: Any) -> str:
 
 def _prose(text: str) -> str:
     """Help as Markdown: lines that start with `ferry` or `$` are examples and become code."""
-    out: list[str] = []
-    for line in text.replace("\b", "").splitlines():
-        plain = line.strip()
-        example = plain.startswith(("ferry ", "$ "))
-        if example and (not out or not out[-1].startswith("    ")):
-            out.append("")
-        out.append(f"    {plain}" if example else plain)
-        if example:
-            continue
-    return "\n".join(out).strip("\n")
+    lines = (line.strip() for line in text.replace("\b", "").splitlines())
+    blocks = "\n".join(f"\n    {line}\n" if line.startswith(("ferry ", "$ ")) else line for line in lines)
+    return re.sub(r"(    .+)\n\n(?=    )", r"\1\n", re.sub(r"\n{3,}", "\n\n", blocks)).strip("\n")

@@ -2,10 +2,16 @@
 
 from typing import Any
 
-from ferryman.cli.app import app
 from typer.main import get_command
+
+from ferryman.cli.app import app
 
 
 def command_tree() -> Any:
     """Return the root command of `ferry`."""
     return get_command(app)
+
+
+def openapi() -> Any:
+    """Return the OpenAPI document of the application with all its parts."""
+    raise NotImplementedError
