@@ -43,6 +43,7 @@ class Sort(StrEnum):
     FIRST_FINISHED = "finished_at"
     LAST_CHANGED = "-updated_at"
     PRIORITY = "priority"
+    TITLE = "title"
     RUN_ORDER = "run_order"
 
 
@@ -53,6 +54,16 @@ class Action(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
+
+
+class BulkAction(StrEnum):
+    """What can be asked of many jobs."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    DELETE = "delete"
 
 
 class EventView(BaseModel):
@@ -79,10 +90,10 @@ class PriorityChange(Strict):
 
 
 class LimitChange(Strict):
-    """How many jobs of `kind` run at once; `*` is all kinds together."""
+    """How many jobs of `kind` run at once, null for no limit; `*` is all kinds together."""
 
     kind: Annotated[str, Field(max_length=40, pattern=r"^(\*|[a-z][a-z0-9_]*)$")]
-    limit: Annotated[int, Field(ge=1, le=256)]
+    limit: Annotated[int, Field(ge=1, le=1000)] | None
 
 
 class Limits(BaseModel):
@@ -103,14 +114,14 @@ class Filter(Strict):
 class BulkIds(Strict):
     """An action on named jobs."""
 
-    action: Action
+    action: BulkAction
     ids: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=1000)]
 
 
 class BulkFilter(Strict):
     """An action on all jobs that fit."""
 
-    action: Action
+    action: BulkAction
     filter: Filter
 
 
@@ -180,13 +191,22 @@ async def act(ledger: Ledger, action: Action, job_id: str, caller: Principal) ->
             return await ledger.retry(job.id, caller.name)
 
 
-async def act_on_ids(ledger: Ledger, action: Action, ids: list[str], caller: Principal) -> BulkDone:
+async def remove(ledger: Ledger, job_id: str, caller: Principal) -> None:
+    """Remove an ended job within reach. Raises `NotFound`, `Conflict` (`job_active`)."""
+    job = await reachable(ledger, job_id, caller)
+    await ledger.delete([job.id])
+
+
+async def act_on_ids(ledger: Ledger, action: BulkAction, ids: list[str], caller: Principal) -> BulkDone:
     """Ask `action` of each job; one that is out of reach or in the wrong state does not stop the others."""
     done: list[str] = []
     refused: dict[str, str] = {}
     for job_id in dict.fromkeys(ids):
         try:
-            await act(ledger, action, job_id, caller)
+            if action is BulkAction.DELETE:
+                await remove(ledger, job_id, caller)
+            else:
+                await act(ledger, Action(action), job_id, caller)
         except FerryError as error:
             refused[job_id] = error.message
         else:
@@ -228,7 +248,7 @@ def _add_lists(routes: APIRouter, ledger: Ledger) -> None:
 
 def _add_limits(routes: APIRouter, ledger: Ledger) -> None:
     @routes.get("/limits")
-    async def get_limits(_caller: Annotated[Principal, allow("jobs:read")]) -> Limits:
+    async def get_limits(_caller: Reader) -> Limits:
         """Tell how many jobs run at once."""
         return Limits(limits=await ledger.limits())
 
@@ -321,5 +341,4 @@ def _add_actions(routes: APIRouter, ledger: Ledger) -> None:
     @routes.delete("/{job_id}", status_code=204)
     async def delete(caller: Writer, job_id: JobId) -> None:
         """Remove an ended job with its log and report. Files it fetched stay."""
-        job = await reachable(ledger, job_id, caller)
-        await ledger.delete([job.id])
+        await remove(ledger, job_id, caller)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import SCOPES, Principal, Token
 from ferryman.accounts.service import Accounts
-from ferryman.core.errors import Invalid
+from ferryman.core.errors import Denied
 from ferryman.web.auth import Caller
 from ferryman.web.shapes import Listed, Moment, Strict, Text, moment
 
@@ -101,7 +101,7 @@ def router(accounts: Accounts) -> APIRouter:
 
 def _own(caller: Principal) -> str:
     if caller.user_id is None:
-        raise Invalid(
+        raise Denied(
             "token_user",
             f"'{caller.name}' is not a user and cannot have tokens.",
             advice="Name the user the token is for.",

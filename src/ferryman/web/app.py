@@ -71,7 +71,7 @@ def renderer_for(parts: Sequence[Part]) -> Renderer:
 class Kept(StaticFiles):
     """Built assets: kept for good when their address carries a version, asked for again otherwise."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the library's signature
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
         """Answer with the file and how long it may be kept."""
         response = super().file_response(*args, **kwargs)
         scope = args[2] if len(args) > 2 else kwargs["scope"]

@@ -113,7 +113,7 @@ Caller = Annotated[Principal, Depends(current)]
 """Anyone who signed in."""
 
 
-def allow(scope: str) -> Any:  # noqa: ANN401 - what `Depends` returns has no public type
+def allow(scope: str) -> Any:
     """Return the dependency that gives the caller when they hold `scope`, and raises `Denied` otherwise."""
 
     async def holder(caller: Caller) -> Principal:

@@ -1,6 +1,8 @@
 """A job as the API shows it, and the rule about whose jobs a caller reaches."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -12,7 +14,7 @@ from ferryman.jobs.model import Job, Reason, State
 from ferryman.jobs.service import Ledger
 from ferryman.web.shapes import JsonObject, Moment, moment
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_TIMES = ("not_before", "created_at", "started_at", "finished_at", "updated_at")
 _SECRET = re.compile(
     r"passw|secret|token|bearer|cookie|authorization|credential|headers|client_key", re.IGNORECASE
 )
@@ -72,15 +74,15 @@ class JobDetail(JobView):
 
 def job_view(job: Job) -> JobView:
     """Return `job` as lists and actions show it."""
-    return JobView(**_fields(job))
+    return JobView(**view_fields(_values(job)))
 
 
 def job_detail(job: Job) -> JobDetail:
     """Return `job` as its own page shows it."""
-    return JobDetail(**_fields(job), spec=hidden(job.spec))
+    return JobDetail(**view_fields(_values(job)), spec=hidden(job.spec))
 
 
-def hidden(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+def hidden(value: Any, name: str = "") -> Any:
     """Return `value` with everything below a name that sounds secret replaced."""
     if name and _SECRET.search(name) and value not in (None, "", [], {}, (), False):
         return _HIDDEN
@@ -102,8 +104,6 @@ async def reachable(ledger: Ledger, job_id: str, caller: Principal) -> Job:
     """Return the job when `caller` may see it. Raises `NotFound` (`job_not_found`)."""
     if job_id in RESERVED:
         raise HTTPException(405)
-    if not _UUID.fullmatch(job_id):
-        raise job_not_found(job_id)
     job = await ledger.get(job_id)
     if not caller.reaches(job.owner):
         raise job_not_found(job_id)
@@ -115,13 +115,15 @@ def owner_filter(caller: Principal) -> str | None:
     return None if caller.allows("jobs:all") else caller.user_id or "-"
 
 
-def _fields(job: Job) -> dict[str, Any]:
-    progress = job.progress
-    names = ("id", "kind", "title", "state", "desired", "priority", "owner", "node", "parent", "attempt")
-    more = ("max_attempts", "phase", "result", "reason", "error", "error_code", "advice")
-    times = ("not_before", "created_at", "started_at", "finished_at", "updated_at")
-    return {
-        **{name: getattr(job, name) for name in (*names, *more)},
-        **{name: moment(getattr(job, name)) for name in times},
-        "progress": ProgressView(**{name: getattr(progress, name) for name in ProgressView.model_fields}),
-    }
+def view_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `JobView` from those of a `Job` by name, whose times are UNIX seconds."""
+    shown = {name: values[name] for name in JobView.model_fields}
+    shown.update({name: moment(values[name]) for name in _TIMES})
+    progress = values["progress"]
+    if not isinstance(progress, Mapping):
+        progress = {name: getattr(progress, name) for name in ProgressView.model_fields}
+    return {**shown, "progress": ProgressView(**progress)}
+
+
+def _values(job: Job) -> dict[str, Any]:
+    return {field.name: getattr(job, field.name) for field in fields(job)}

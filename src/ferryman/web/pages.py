@@ -58,12 +58,12 @@ class Renderer:
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
-        **context: Any,  # noqa: ANN401 - what the template needs
+        **context: Any,
     ) -> HTMLResponse:
         """Render `template` for the caller of `request`."""
         return HTMLResponse(self.text(request, template, **context), status, headers)
 
-    def text(self, request: Request, template: str, **context: Any) -> str:  # noqa: ANN401 - what it needs
+    def text(self, request: Request, template: str, **context: Any) -> str:
         """Render `template` to text, for a fragment inside another answer."""
         identity: Identity | None = getattr(request.state, "identity", None)
         principal = identity.principal if identity else None

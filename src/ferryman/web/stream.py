@@ -2,7 +2,7 @@
 
 A viewer first gets what changed since `Last-Event-ID`, then what happens now. What is sent is state, not history:
 a job that changed five times while nobody listened is sent once, as it is. Events: `hello` (the stream begins here),
-`reset` (too much was missed: load anew), `job`, `progress`, `log`, `counts`. A viewer sees own jobs only, and all of
+`reset` (too much was missed: load anew), `job`, `deleted`, `progress`, `log`, `counts`. A viewer sees own jobs only, and all of
 them with `jobs:all`.
 """
 
@@ -27,7 +27,7 @@ HEARTBEAT: Final = 15.0
 MOST_MISSED: Final = 1000
 """Events a viewer may have missed; beyond that it is told to load anew."""
 COALESCED: Final = frozenset({"progress", "counts"})
-TOPICS: Final = ("job", "progress", "log", "counts")
+TOPICS: Final = ("job", "deleted", "progress", "log", "counts")
 _REMEMBERED: Final = 10_000
 
 
@@ -51,7 +51,7 @@ class News(Protocol):
 
 
 class Feed(Protocol):
-    """Where the stream gets its messages. Implemented by `daemon` over the ledger and its hub."""
+    """Where the stream gets its messages. `LedgerFeed` is it over a ledger and its hub."""
 
     def subscribe(self) -> AsyncIterator[News]:
         """Follow what happens from the first `anext` on; never blocks whoever publishes."""
@@ -169,7 +169,8 @@ async def follow(
 ) -> AsyncGenerator[str, None]:
     """Yield the text of the stream until the viewer goes, the feed ends or `still_allowed` says no.
 
-    The viewer's rights are looked at again on every heartbeat and at least that often.
+    About every `heartbeat` seconds the viewer's rights are looked at again, and a comment carries the id to resume
+    from: the newest event of the heartbeat before, which by now has surely been told.
     """
     messages = feed.subscribe()
     upcoming = asyncio.ensure_future(anext(messages, None))
@@ -181,6 +182,7 @@ async def follow(
         yield encode("hello", {}, start)
         async for text in viewer.missed(start):
             yield text
+        told = start
         while True:
             await asyncio.wait({upcoming}, timeout=outbox.patience(heartbeat))
             texts: list[str] = []
@@ -195,7 +197,8 @@ async def follow(
                 checked = time.monotonic()
                 if not await still_allowed():
                     return
-                texts = texts or [": still here\n\n"]
+                texts.append(f": still here\nid: {told}\n\n")
+                told = await feed.last_id()
             for text in texts:
                 yield text
     finally:
@@ -247,7 +250,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def init_headers(self, headers: Any = None) -> None:  # noqa: ANN401 - the library's signature
+    def init_headers(self, headers: Any = None) -> None:
         """Add what keeps proxies from buffering."""
         super().init_headers(headers)
         self.headers["Cache-Control"] = "no-store"

@@ -1,0 +1,62 @@
+"""What the event stream and the metrics read from the ledger."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import Any
+
+from ferryman.jobs.hub import Hub, Message
+from ferryman.jobs.service import Ledger
+from ferryman.web.job import JobView, job_view, view_fields
+from ferryman.web.metrics import Counter, Gauge, Sample, Source
+
+
+class LedgerFeed:
+    """The feed of the event stream over one ledger and its hub. Belongs to their event loop."""
+
+    def __init__(self, ledger: Ledger, hub: Hub) -> None:
+        """Read stored events from `ledger`, live ones from `hub`."""
+        self._ledger = ledger
+        self._hub = hub
+
+    async def subscribe(self) -> AsyncGenerator[Message, None]:
+        """Follow the hub from the first `anext` on; jobs come as the API shows them."""
+        with self._hub.subscribe() as messages:
+            async for message in messages:
+                if message.name == "job":
+                    shown = JobView(**view_fields(message.data)).model_dump(mode="json")
+                    yield Message("job", shown, message.id)
+                else:
+                    yield message
+
+    async def last_id(self) -> int:
+        """Return the id of the newest stored event, 0 when there is none."""
+        return await self._ledger.last_event()
+
+    async def changed(self, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Return `(event id, job id)` of stored events after `after`, the oldest first."""
+        return [(event.id, event.job_id) for event in await self._ledger.events(None, after, limit)]
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """Return the job as the `job` message shows it. Raises `NotFound`."""
+        return job_view(await self._ledger.get(job_id)).model_dump(mode="json")
+
+
+def job_figures(ledger: Ledger) -> Source:
+    """Return the source of `ferry_jobs`."""
+
+    async def figures() -> Iterable[Sample]:
+        counts = await ledger.counts()
+        return [
+            Gauge("ferry_jobs", "Jobs by state.", number, (("state", state),))
+            for state, number in counts.items()
+        ]
+
+    return figures
+
+
+def transfer_figures(received: Callable[[], int]) -> Source:
+    """Return the source of `ferry_transfer_bytes_total`; `received` tells the bytes since this process started."""
+
+    async def figures() -> Iterable[Sample]:
+        return [Counter("ferry_transfer_bytes_total", "Bytes received by transfers.", received())]
+
+    return figures

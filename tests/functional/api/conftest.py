@@ -1,0 +1,108 @@
+"""The real rooms on SQLite behind the real application, called without a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from ferryman.accounts.audit import Audit
+from ferryman.accounts.model import SCOPES, Role, local_principal
+from ferryman.accounts.passwords import Passwords
+from ferryman.accounts.service import Accounts
+from ferryman.console.api import router
+from ferryman.core.clock import SystemClock
+from ferryman.core.settings import Settings
+from ferryman.db import Database
+from ferryman.db.database import sqlite_url
+from ferryman.jobs.dispatch import LocalDispatch
+from ferryman.jobs.hub import Hub
+from ferryman.jobs.model import NewJob
+from ferryman.jobs.service import Ledger
+from ferryman.jobs.sql import SqlStore
+from ferryman.web.app import build_app
+from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
+from ferryman.web.health import health_router
+from ferryman.web.metrics import metrics_router
+from ferryman.web.part import Part
+from ferryman.web.stream import events_router
+
+PASSWORD = "four plain words here"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The application and the rooms behind it."""
+
+    app: FastAPI
+    ledger: Ledger
+    accounts: Accounts
+    hub: Hub
+    database: Database
+
+
+def build(folder: Path, host: str) -> House:
+    """Open a house; nothing is on disk until `database.migrate`."""
+    database, clock, hub = Database(sqlite_url(folder / "ferry.db")), SystemClock(), Hub()
+    audit = Audit(database, clock)
+    accounts = Accounts(database, clock, audit, passwords=Passwords())
+    ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
+    parts = [
+        Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
+        Part("events", api=events_router(LedgerFeed(ledger, hub), pace=0.05, heartbeat=0.2)),
+    ]
+
+    async def works() -> bool:
+        return await ledger.last_event() >= 0
+
+    open_routes = [health_router({"database": works}), metrics_router([job_figures(ledger), transfer_figures(lambda: 7)])]
+    app = build_app(parts, authority=accounts, routers=open_routes, host=host, local_token="local-secret")
+    return House(app, ledger, accounts, hub, database)
+
+
+async def people(house: House) -> dict[str, str]:
+    """Make one user of each role and return their tokens with all they may do."""
+    tokens = {}
+    for role in Role:
+        user = await house.accounts.create_user(role.value, PASSWORD, role, actor=local_principal())
+        _, tokens[role.value] = await house.accounts.create_token(
+            user.id, "test", scopes_of(role), actor=local_principal()
+        )
+    return tokens
+
+
+def scopes_of(role: Role) -> list[str]:
+    from ferryman.accounts.model import ROLE_SCOPES  # noqa: PLC0415 - one use
+
+    return [scope for scope in SCOPES if scope in ROLE_SCOPES[role]]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    made = build(tmp_path, "127.0.0.1")
+    made.database.migrate()
+    yield made
+    await made.database.close()
+
+
+@pytest.fixture
+async def tokens(house: House) -> dict[str, str]:
+    return await people(house)
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, str]]:
+    """A house with users and jobs that lives as long as the tests, and an admin's token."""
+    made = build(tmp_path_factory.mktemp("furnished"), "0.0.0.0")  # the test client calls it by another name
+    made.database.migrate()
+
+    async def furnish() -> str:
+        tokens = await people(made)
+        for number in range(5):
+            await made.ledger.submit(NewJob("download", f"file {number}", {"url": f"http://host/{number}"}))
+        return tokens["admin"]
+
+    yield made, asyncio.run(furnish())
+    made.database.close_now()
