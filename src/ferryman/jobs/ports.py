@@ -145,8 +145,15 @@ class Dispatch(Protocol):
 class Handler(Protocol):
     """Does the work of one kind of job. `run` may be called for several jobs at once."""
 
-    kind: str
-    spec: type[BaseModel]
+    @property
+    def kind(self) -> str:
+        """The kind of jobs it runs."""
+        ...
+
+    @property
+    def spec(self) -> type[BaseModel]:
+        """What a job of this kind is asked to do."""
+        ...
 
     async def run(self, spec: Any, run: Run) -> Document:
         """Do the work and return the result. Raises `FerryError` on failure, `Stopped` when asked to stop.

@@ -1,0 +1,152 @@
+"""`ferry up`: one process that serves the console and the API and runs the jobs, until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+import structlog
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from ferryman.core.errors import Conflict, Denied, Invalid
+from ferryman.core.settings import Settings
+from ferryman.daemon.compose import Daemon, compose
+from ferryman.daemon.home import Home
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def up(settings: Settings, *, sample: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `Conflict` (`home_busy`, `port_busy`), `Denied`, `Invalid`."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    home = Home(settings.home)
+    home.take()
+    try:
+        port = settings.port or _free_port(settings.host)
+        _check_port(settings.host, port)
+        with _runner() as runner:
+            runner.run(_serve(settings, home, port, sample=sample))
+    finally:
+        home.leave()
+
+
+def _runner() -> asyncio.Runner:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+async def _serve(settings: Settings, home: Home, port: int, *, sample: bool) -> None:
+    daemon = await asyncio.to_thread(compose, settings, local_token=home.token)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    password = await daemon.accounts.ensure_admin()
+    await daemon.life.start()
+    server = Server(
+        daemon.app,
+        address=settings.host,
+        port=port,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
+        backlog=512,
+    )
+    serving = asyncio.create_task(server.serve())
+    upstream = await _sample() if sample else None
+    try:
+        await _until_open(settings.host, port, serving)
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"http://{shown}:{port}"
+        home.announce(address)
+        _greet(address, password)
+        done, _ = await asyncio.wait(
+            {serving, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if serving in done:
+            serving.result()
+    finally:
+        if upstream:
+            upstream.terminate()
+        await _end(daemon, server, serving)
+
+
+async def _end(daemon: Daemon, server: Server, serving: "asyncio.Task[None]") -> None:
+    await daemon.life.stop()
+    server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(serving), 3)
+    serving.cancel()
+    await daemon.database.close()
+
+
+async def _sample() -> asyncio.subprocess.Process:
+    """Start the sample upstream beside us; it prints its own addresses."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "ferryman.testing.sample")
+
+
+def _greet(address: str, password: str | None) -> None:
+    lines = [f"Ferryman is at {address}"]
+    if password:
+        lines.append(f"Sign in as 'admin' with the one-time password {password}")
+    lines.append("Stop it with Ctrl-C.")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+async def _until_open(host: str, port: int, serving: "asyncio.Task[None]") -> None:
+    where = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
+    for _ in range(200):
+        if serving.done():
+            serving.result()
+            break
+        try:
+            _, writer = await asyncio.open_connection(where, port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        return
+    raise Conflict("server_failed", f"The server did not open {host}:{port}.", advice="See the lines above.")
+
+
+def _free_port(host: str) -> int:
+    with _bound(host, 0) as free:
+        return int(free.getsockname()[1])
+
+
+def _check_port(host: str, port: int) -> None:
+    _bound(host, port).close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    probe = socket.socket(family)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+    except socket.gaierror as error:
+        probe.close()
+        raise Invalid(
+            "host_invalid", f"'{host}' is no address of this machine.", advice="Use an IP address."
+        ) from error
+    except PermissionError as error:
+        probe.close()
+        raise Denied(
+            "port_denied", f"Port {port} may not be opened.", advice="Use a port above 1023."
+        ) from error
+    except OSError as error:
+        probe.close()
+        raise Conflict(
+            "port_busy",
+            f"{host}:{port} cannot be opened: {error.strerror}.",
+            advice="Choose another with --port, or stop what uses it; --port 0 takes a free one.",
+        ) from error
+    return probe
