@@ -186,7 +186,9 @@ def fetch_with_daemon(stage: Stage, address: str, digests: dict[str, str]) -> li
     for file in files:
         url, checksum = f"{address}/files/{file.name}", f"sha256:{digests[file.name]}"
         if file.how == "API":
-            file.job = stage.api("POST", "/api/v1/downloads", {"urls": [url], "checksum": checksum})["id"]
+            file.job = stage.api("POST", "/api/v1/downloads", {"urls": [url], "checksum": checksum})["items"][
+                0
+            ]["id"]
         else:
             file.job = stage.ferry("get", url, "--checksum", checksum, "--detach")["id"]
     wait(lambda: all(stage.arrived(file.job) > 12 * MIB for file in files[:2]), 60, "both to be under way")

@@ -36,6 +36,8 @@ def api_page() -> Page:
     for group in sorted(groups):
         parts.append(f"## {group}\n")
         parts += [_section(*operation) for operation in groups[group]]
+    parts.append("## Shapes\n")
+    parts += [_shape(name, schema) for name, schema in sorted(document["components"]["schemas"].items())]
     return Page("api.md", "\n".join(parts), tuple(missing))
 
 
@@ -61,9 +63,7 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> str:
         text += "\n" + table(("parameter", "in", "meaning"), rows)
     if body := _body(operation):
         text += f"\nBody: {body}.\n"
-    good = [
-        f"{status} {cell(answer['description'])}" for status, answer in _answers(operation, problem=False)
-    ]
+    good = [f"{status} {_content(answer)}".strip() for status, answer in _answers(operation, problem=False)]
     problems = [status for status, _ in _answers(operation, problem=True)]
     return f"{text}\nAnswers {', '.join(good)}; problems {', '.join(problems)}.\n"
 
@@ -74,12 +74,51 @@ def _answers(operation: dict[str, Any], *, problem: bool) -> list[tuple[str, dic
 
 
 def _body(operation: dict[str, Any]) -> str:
-    content = operation.get("requestBody", {}).get("content", {})
-    named = (f"{_schema(value.get('schema', {}))} as {code(kind)}" for kind, value in content.items())
-    return " or ".join(named)
+    return _content(operation.get("requestBody", {}))
 
 
-def _schema(schema: dict[str, Any]) -> str:
+def _content(carrier: dict[str, Any]) -> str:
+    """Say what a body or an answer holds, and as which media type when it is not JSON."""
+    shown = []
+    for kind, value in carrier.get("content", {}).items():
+        named = _type(value.get("schema", {}))
+        shown.append(named if kind == "application/json" and named else f"{named} as {code(kind)}".strip())
+    return " or ".join(shown)
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """Name the type of a value, linked to its shape when it has one."""
     if "$ref" in schema:
-        return code(schema["$ref"].rsplit("/", 1)[-1])
-    return cell(schema.get("title") or schema.get("type") or "JSON")
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return f"[{_plain(name)}](#{_anchor(name)})"
+    if "enum" in schema:
+        return " or ".join(code(value) for value in schema["enum"])
+    if choices := schema.get("anyOf"):
+        return " or ".join(filter(None, map(_type, choices)))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {})) or 'anything'}"
+    named = schema.get("type", "")
+    return f"{named} ({schema['format']})" if "format" in schema else str(named)
+
+
+def _shape(name: str, schema: dict[str, Any]) -> str:
+    """Describe a shape: its fields, or its values."""
+    text = f"### {_plain(name)} {{ #{_anchor(name)} }}\n\n{schema.get('description', '')}\n"
+    if "properties" not in schema:
+        return f"{text}\n{_type(schema)}\n"
+    required = schema.get("required", ())
+    rows = [
+        (code(key), cell(_type(field)), "yes" if key in required else "", cell(field.get("description", "")))
+        for key, field in schema["properties"].items()
+    ]
+    return text + "\n" + table(("field", "type", "required", "meaning"), rows)
+
+
+def _plain(name: str) -> str:
+    """Write `Listed_JobView_` as people do."""
+    head, _, rest = name.partition("_")
+    return f"{head} of {rest.strip('_')}" if rest.strip("_") else head
+
+
+def _anchor(name: str) -> str:
+    return f"shape-{name.lower().replace('_', '-')}"

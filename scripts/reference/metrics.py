@@ -3,14 +3,14 @@
 import ast
 
 from scripts.reference.page import Page, cell, code, table
-from scripts.reference.source import argument, calls, template
+from scripts.reference.source import argument, called, calls, template
 
 INTRO = """# Metrics
 
 `/metrics` answers in the Prometheus text format, in base units. A token with the scope `metrics:read` is needed.
 """
 
-DECLARED = frozenset({"Sample"})
+DECLARED = frozenset({"Gauge", "Counter"})
 
 
 def metrics_page() -> Page:
@@ -24,7 +24,7 @@ def metrics_page() -> Page:
         meaning = template(argument(node, 1, "help"))
         if not meaning:
             missing.append(f"metric {name}: no meaning")
-        kind = template(argument(node, 4, "kind")) or "gauge"
+        kind = called(node).lower()
         shown = f"{name}_total" if kind == "counter" and not name.endswith("_total") else name
         labels = ", ".join(map(code, _labels(argument(node, 3, "labels"))))
         rows.add((code(shown), kind, labels, cell(meaning)))

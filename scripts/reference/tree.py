@@ -1,10 +1,16 @@
 """The one place that knows how to get the command tree and the application without starting anything."""
 
+import asyncio
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
 from ferryman.cli.app import app
+from ferryman.core.settings import Settings
+from ferryman.daemon.compose import compose
 
 
 def command_tree() -> Any:
@@ -12,6 +18,12 @@ def command_tree() -> Any:
     return get_command(app)
 
 
+@cache
 def openapi() -> Any:
     """Return the OpenAPI document of the application with all its parts."""
-    raise NotImplementedError
+    with tempfile.TemporaryDirectory() as folder:
+        daemon = compose(Settings(home=Path(folder)))
+        try:
+            return daemon.app.openapi()
+        finally:
+            asyncio.run(daemon.database.close())
