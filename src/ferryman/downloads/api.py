@@ -58,10 +58,13 @@ def router(downloads: Downloads, ledger: Ledger) -> APIRouter:
     @routes.get("")
     async def list_downloads(
         caller: Reader,
-        tab: Annotated[Literal["active", "queue", "completed", "history", "all"], Query()] = "all",
+        tab: Annotated[
+            Literal["active", "queue", "completed", "history", "all"],
+            Query(description="Which of the lists."),
+        ] = "all",
         q: Annotated[str, Query(max_length=200, pattern=PRINTABLE, description="Words to search for.")] = "",
         cursor: Cursor = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        limit: Annotated[int, Query(ge=1, le=200, description="Most items of the page.")] = 50,
     ) -> Listed[JobView]:
         """List downloads."""
         states, sort = TABS[tab]

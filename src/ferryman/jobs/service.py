@@ -232,4 +232,8 @@ def _check_new(job: NewJob) -> None:
             "priority_invalid", f"{job.priority} is no priority.", advice="Use 0 (first) to 9 (last)."
         )
     if job.idempotency_key is not None and not 1 <= len(job.idempotency_key) <= 300:
-        raise Invalid("idempotency_invalid", "An idempotency key has 1 to 300 characters.")
+        raise Invalid(
+            "idempotency_invalid",
+            f"An idempotency key of {len(job.idempotency_key)} characters was given.",
+            advice="Use 1 to 300 characters.",
+        )

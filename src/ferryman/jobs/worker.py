@@ -229,7 +229,11 @@ class Worker:
         except Stopped:
             return _stopped(run.stop_reason)
         except ValidationError as error:
-            problem: Exception = Invalid("spec_invalid", f"The job's specification is wrong: {error}.")
+            problem: Exception = Invalid(
+                "spec_invalid",
+                f"The job's specification is wrong: {error}.",
+                advice="Start it anew: this version does not understand what an earlier one kept.",
+            )
         except FerryError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - a faulty handler must not take the worker with it
