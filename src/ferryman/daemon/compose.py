@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from ferryman.accounts.audit import Audit
 from ferryman.accounts.service import Accounts, SessionPolicy
@@ -134,16 +133,12 @@ def _app(
         authority=accounts,
         renderer=renderer,
         routers=[
-            health_router({"database": lambda: _answers(database)}),
+            health_router({"database": database.answers}),
             metrics_router([lambda: _job_samples(ledger)]),
         ],
         host=settings.host,
         local_token=local_token,
     )
-
-
-async def _answers(database: Database) -> bool:
-    return await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar() == 1)
 
 
 async def _job_samples(ledger: Ledger) -> Iterable[Sample]:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from ferryman.core.errors import Exhausted, Unavailable
@@ -48,6 +48,10 @@ class Database:
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run `fn` in a read transaction and return its result."""
         return await asyncio.wrap_future(self._readers.submit(self._transact, fn))
+
+    async def answers(self) -> bool:
+        """Tell whether the database answers. Raises `Unavailable` when it cannot be reached."""
+        return await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar() == 1)
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """Run `fn` in a transaction that is durable when this returns; its error rolls it back and is raised."""
