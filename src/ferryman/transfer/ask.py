@@ -30,9 +30,13 @@ def credentials(origin: str, options: Options) -> tuple[str, str] | None:
 
 
 def headers_for(
-    url: str, origin: str, options: Options, pins: Pins | None, login: tuple[str, str] | None = None
+    url: str, origin: str, options: Options, pins: Pins | None, basic: bool = True
 ) -> tuple[tuple[str, str], ...]:
-    """All headers of a request to `url`. Secrets go only to the host of `origin`; a pinned object gets If-Range."""
+    """Build all headers of a request to `url`.
+
+    Secrets go only to the host of `origin`; a pinned object gets If-Range; without `basic` user and password are left
+    to the carrier.
+    """
     trusted = host_key(url) == host_key(origin)
     given = {name.lower() for name, _ in options.headers}
     headers = [("Accept-Encoding", "identity")]
@@ -41,7 +45,7 @@ def headers_for(
     if "accept" not in given:
         headers.append(("Accept", "*/*"))
     if trusted and "authorization" not in given:
-        found = credentials(origin, options) or login
+        found = credentials(origin, options) if basic else None
         if options.bearer:
             headers.append(("Authorization", f"Bearer {options.bearer}"))
         elif found:

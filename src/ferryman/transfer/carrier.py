@@ -13,7 +13,7 @@ class Ask:
     """One exchange: bytes `[start, end)` of `url` (`ranged`; `end` None is open) or all of it.
 
     `headers` are complete, without Host and Range. `trusted` says that `url` is at the origin, where credentials of
-    `options` may go. `allow` sees every address before it is connected to.
+    `options` may go; `login` is the origin's user and password for FTP and for authentication beyond basic. `allow` sees every address before it is connected to.
     """
 
     url: str
@@ -24,12 +24,16 @@ class Ask:
     options: Options
     allow: AddressRule | None
     trusted: bool
+    login: tuple[str, str] | None = None
 
 
 class Sink(Protocol):
     """Who gets the bytes of an exchange. After `ended` or `Exchange.cancel` nothing is called any more."""
 
-    fd: int
+    @property
+    def fd(self) -> int:
+        """The file bytes go to."""
+        ...
 
     def answered(self, head: Head) -> bool:
         """The head is there; True when the body is wanted, False when the exchange is over."""

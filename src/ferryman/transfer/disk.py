@@ -5,6 +5,7 @@ import fcntl
 import os
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
     except (OSError, AttributeError):
         return None
     function.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-    return function  # type: ignore[no-any-return] # ctypes functions have no type
+    return function
 
 
 class PartFile:
@@ -90,6 +91,17 @@ class Flusher:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._range = _sync_file_range()
         self._thread: threading.Thread | None = None
+        self._waited = 0.0
+        self._asked: tuple[float, float] = (time.monotonic(), 0.0)
+        self._share = 0.0
+
+    def busy_share(self, now: float) -> float:
+        """Which share of the time was spent waiting for the disk lately. Loop only."""
+        since, waited = self._asked
+        if now - since >= 1.0:
+            self._share = (self._waited - waited) / (now - since)
+            self._asked = (now, self._waited)
+        return self._share
 
     def wrote(self, part: PartFile, start: int, end: int) -> None:
         """The bytes `[start, end)` were written."""
@@ -130,7 +142,9 @@ class Flusher:
                     part.regions.rotate(-1)
                     continue
                 part.regions.popleft()
+                begun = time.monotonic()
                 self._range(part.fd, low, high - low, _WAIT)
+                self._waited += time.monotonic() - begun
                 os.posix_fadvise(part.fd, low, high - low, os.POSIX_FADV_DONTNEED)
 
 

@@ -1,8 +1,10 @@
 """What the transfers of an engine share, and the loop's side of it. Loop only, except where said."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from ferryman.core.clock import Clock
 from ferryman.transfer.carrier import Ask, Carrier
@@ -11,6 +13,7 @@ from ferryman.transfer.finish import Finisher
 from ferryman.transfer.hosts import Hosts
 from ferryman.transfer.journal import boot_id
 from ferryman.transfer.model import Limits
+from ferryman.transfer.proxy import proxy_for
 from ferryman.transfer.pump import Pump
 from ferryman.transfer.rate import Bucket
 from ferryman.transfer.task import Task
@@ -41,8 +44,30 @@ class Core:
         return time.monotonic()
 
     def carrier(self, ask: Ask) -> Carrier:
-        """Who speaks the protocol of `ask`."""
-        return self._wire
+        """Who speaks the protocol of `ask`: our own carrier where it can, else libcurl (imported then)."""
+        options = ask.options
+        plain = ask.url.startswith(("http://", "https://"))
+        if (
+            plain
+            and not options.cookies
+            and not ask.login
+            and not self._netrc(ask)
+            and not self._proxied(ask)
+        ):
+            return self._wire
+        if self._curl is None:
+            from ferryman.transfer.curl import Curl  # noqa: PLC0415 - most commands never need libcurl
+
+            self._curl = Curl(self.pump)
+        return self._curl
+
+    @staticmethod
+    def _netrc(ask: Ask) -> bool:
+        return ask.options.netrc and Path("~/.netrc").expanduser().exists()
+
+    @staticmethod
+    def _proxied(ask: Ask) -> bool:
+        return proxy_for(ask.url, ask.options, os.environ) is not None
 
     def add(self, task: Task) -> None:
         """Start a transfer as soon as there is a place for it."""

@@ -16,7 +16,11 @@ def disk_error(error: OSError, path: Path) -> FerryError:
             advice="Free some space, then start the same transfer again: it goes on where it stopped.",
         )
     if error.errno == errno.EFBIG:
-        return Invalid("file_too_large", f"'{path}' is larger than its file system or a limit allows.")
+        return Invalid(
+            "file_too_large",
+            f"'{path}' is larger than its file system or a limit allows.",
+            advice="Choose another folder.",
+        )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return Denied(
             "target_unwritable",
@@ -53,7 +57,11 @@ def status_error(status: int, url: str) -> FerryError:
             "forbidden", f"{where} refuses access (403).", advice="Check the URL and your credentials."
         )
     if status == 407:
-        return Denied("proxy_auth_required", f"The proxy wants credentials for {where} (407).")
+        return Denied(
+            "proxy_auth_required",
+            f"The proxy wants credentials for {where} (407).",
+            advice="Write them into the proxy's URL: http://user:password@host:port.",
+        )
     if status in {404, 410}:
         return NotFound("source_not_found", f"{where} does not exist ({status}).", advice="Check the URL.")
     if status in {408, 425, 429} or status >= 500:
@@ -67,3 +75,34 @@ def shown(url: str) -> str:
     scheme, separator, rest = bare.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+_CURL_CODES = {
+    5: ("proxy_unresolved", "the proxy cannot be found"),
+    6: ("name_unresolved", "the host cannot be found"),
+    7: ("connect_failed", "no connection"),
+    28: ("connect_timeout", "no answer in time"),
+    31: ("range_wrong", "the server cannot start in the middle"),
+    97: ("proxy_failed", "the proxy refused"),
+}
+
+
+def curl_error(code: int, message: str, url: str) -> FerryError:
+    """Translate libcurl's result codes (`man libcurl-errors`)."""
+    where = shown(url)
+    if code in {9, 67}:
+        return Denied(
+            "auth_required", f"{where} refuses access ({message}).", advice="Give user and password."
+        )
+    if code == 78 or (code == 19 and "550" in message):
+        return NotFound("source_not_found", f"{where} does not exist.", advice="Check the URL.")
+    if code == 60:
+        return Denied(
+            "certificate_untrusted",
+            f"{where}: the certificate is not trusted ({message}).",
+            advice="Give the CA's certificate with --cacert, or check the host name.",
+        )
+    if code in {1, 3}:
+        return Invalid("url_invalid", f"'{where}' cannot be fetched ({message}).", advice="Check the URL.")
+    name, words = _CURL_CODES.get(code, ("connection_lost", "the transfer broke off"))
+    return Unavailable(name, f"{where}: {words} ({message}).", advice="Try again later.")

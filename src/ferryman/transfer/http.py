@@ -84,7 +84,7 @@ def redirect_target(base: str, location: str) -> str:
     """The absolute URL of a redirect. Raises `ValueError` for one that is no http(s) URL with a host."""
     target = urljoin(base, location.strip())
     parts = urlsplit(target)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+    if not location.strip() or parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError(target)
     if any(ord(c) < 33 or ord(c) == 127 for c in target):
         target = "".join(c if 32 < ord(c) != 127 else f"%{ord(c):02X}" for c in target)

@@ -70,14 +70,17 @@ _REDIRECTS: Final = {301, 302, 303, 307, 308}
 def judge(asked: Asked, head: Head, pins: Pins | None, now: float) -> Verdict:
     """Decide about an answer. `pins` is None while nothing is known about the object; `now` is UNIX seconds."""
     status = head.status
-    if status == 206:
-        return _partial(asked, head, pins)
-    if status == 200:
-        return _whole(asked, head, pins)
+    if status in {200, 206}:
+        return _partial(asked, head, pins) if status == 206 else _whole(asked, head, pins)
     if status in _REDIRECTS:
         return _redirect(asked, head)
     if status == 416:
         return _unsatisfiable(asked, head, pins)
+    return _refusal(asked, head, now)
+
+
+def _refusal(asked: Asked, head: Head, now: float) -> Verdict:
+    status = head.status
     if asked.redirected and status in {400, 401, 403}:
         return Verdict(Kind.RESOLVE_AGAIN, error=status_error(status, asked.url))
     error = status_error(status, asked.url)
@@ -102,9 +105,9 @@ def same_object(head: Head, total: int | None, pins: Pins) -> bool:
 
 def _partial(asked: Asked, head: Head, pins: Pins | None) -> Verdict:
     found = head.content_range
-    if not asked.ranged or found is None or found[0] is None or found[1] is None:
+    first, after, total = found or (None, None, None)
+    if not asked.ranged or first is None or after is None:
         return _nonsense(asked, f"206 with Content-Range '{head.headers.get('content-range', '')[:60]}'")
-    first, after, total = found
     if pins and not same_object(head, total, pins):
         return Verdict(Kind.CHANGED)
     too_long = asked.end is not None and after > asked.end
@@ -128,8 +131,6 @@ def _whole(asked: Asked, head: Head, pins: Pins | None) -> Verdict:
 def _redirect(asked: Asked, head: Head) -> Verdict:
     location = head.headers.get("location", "")
     try:
-        if not location:
-            raise ValueError("no Location")
         return Verdict(Kind.REDIRECT, location=redirect_target(asked.url, location))
     except ValueError:
         error = Invalid(

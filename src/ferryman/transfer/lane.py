@@ -47,8 +47,9 @@ class Lane:
     @property
     def fd(self) -> int:
         """Where bytes go."""
-        assert self.task.part
-        return self.task.part.fd
+        part = self.task.arrival.part
+        assert part
+        return part.fd
 
     def view(self) -> LaneView:
         """The lane as the planner sees it."""
@@ -59,7 +60,7 @@ class Lane:
         now = self.task.core.now()
         self.first_byte = now - self.begun
         self.last_at = self._rate_at = now
-        return self.task.answered(self, head)
+        return self.task.answers.answered(self, head)
 
     def room(self, limit: int) -> int:
         """At most up to the end of the span and what the rate limits allow."""
@@ -90,8 +91,9 @@ class Lane:
         while len(wanted) < len(data) and self.task.extend(self) > 0:
             wanted = data[: self.end - self.pos]
         if wanted:
-            assert self.task.part
-            self.task.part.write(wanted, self.pos)
+            part = self.task.arrival.part
+            assert part
+            part.write(wanted, self.pos)
             self.took(len(wanted))
         return len(wanted)
 
@@ -101,9 +103,19 @@ class Lane:
 
     def flush(self) -> None:
         """Let the flusher write back what arrived since the last time."""
-        if self.task.big and self.task.part and self.pos > self._flushed:
-            self.task.core.flusher.wrote(self.task.part, self._flushed, self.pos)
+        arrival = self.task.arrival
+        if arrival.big and arrival.part and self.pos > self._flushed:
+            self.task.core.flusher.wrote(arrival.part, self._flushed, self.pos)
         self._flushed = self.pos
+
+    def restart(self) -> None:
+        """The answer turned out to be the whole object from its first byte."""
+        self.start = self.pos = self._flushed = self._rate_pos = 0
+
+    def stalled(self, now: float) -> bool:
+        """Whether a connected lane got nothing for too long."""
+        connected = self.exchange is not None and self.exchange.connected
+        return connected and now - self.last_at >= self.task.request.options.stall_timeout
 
     def tick(self, now: float) -> None:
         """Measure the lane's speed; wake it when it waited for a rate limit."""

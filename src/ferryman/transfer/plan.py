@@ -148,12 +148,7 @@ def lanes_wanted(current: int, started: int, limit: int, bytes_left: int) -> int
     return min(current * 2, worth)
 
 
-def is_stalled(now: float, last_byte: float, limit: float) -> bool:
-    """Whether a lane got nothing for `limit` seconds."""
-    return now - last_byte >= limit
-
-
 def backoff(fruitless: int, first: float, retry_after: float | None) -> float:
     """Seconds before the next try after `fruitless` tries that brought nothing; what the server asked for wins."""
-    delay = min(30.0, first * 2 ** max(0, fruitless - 1))
+    delay = min(30.0, first * 2.0 ** max(0, fruitless - 1))
     return min(300.0, max(delay, retry_after or 0.0))

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
+from typing import Self
 
 from ferryman.core.clock import Clock, SystemClock
 from ferryman.core.errors import Unavailable
@@ -123,7 +124,7 @@ class Engine:
             task.fail(Stopped("engine closed"))
         self._core.close()
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> Self:
         """Start."""
         self.start()
         return self

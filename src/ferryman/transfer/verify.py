@@ -1,5 +1,6 @@
 """Hashing what has arrived, right behind the contiguous watermark and never in a second pass."""
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -65,9 +66,7 @@ class Chaser:
                 self._on_done(Digest(self._algorithm, hasher.hexdigest()))
                 return
             try:
-                count = os.preadv(self._fd, [view[: min(_STEP, watermark - self.hashed)]], self.hashed)
-                if not count:
-                    raise OSError("the partial file became shorter")
+                count = _read(self._fd, view[: min(_STEP, watermark - self.hashed)], self.hashed)
             except OSError as error:
                 self._on_error(error)
                 return
@@ -79,6 +78,13 @@ class Chaser:
     def _has_work(self) -> bool:
         ready = self._watermark - self.hashed
         return self._stopped or self._total is not None or ready >= _STEP
+
+
+def _read(fd: int, into: memoryview, at: int) -> int:
+    count = os.preadv(fd, [into], at)
+    if not count:
+        raise OSError(errno.EIO, "the partial file became shorter")
+    return count
 
 
 def digest_of(fd: int, algorithm: str) -> Digest:

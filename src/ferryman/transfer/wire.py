@@ -4,30 +4,22 @@ Plain HTTP bodies go from socket to file inside the kernel (`splice`); TLS bodie
 one buffer shared by all connections and written with one call.
 """
 
+import contextlib
 import fcntl
 import os
-import socket
-import ssl
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
-from ferryman.core.errors import Denied, FerryError, Unavailable
-from ferryman.transfer.body import Chunked
+from ferryman.core.errors import Denied
 from ferryman.transfer.carrier import Ask, Sink
-from ferryman.transfer.failures import shown
-from ferryman.transfer.http import Head, host_key, parse_head
-from ferryman.transfer.pump import READ, WRITE, Pump
-from ferryman.transfer.resolve import Address, Resolver
+from ferryman.transfer.exchange import Connection, WireExchange
+from ferryman.transfer.pump import READ, Pump
+from ferryman.transfer.resolve import Resolver
 from ferryman.transfer.tls import Contexts
 
 _BUFFER: Final = 1024 * 1024
-_HEAD_READ: Final = 128 * 1024
-_HEAD_MOST: Final = 64 * 1024
 _IDLE_SECONDS: Final = 30.0
-_SPLICE: Final = 0x01 | 0x02  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK
-_LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Wire:
@@ -42,14 +34,14 @@ class Wire:
         self._idle: dict[object, list[Connection]] = {}
         self._pipe: tuple[int, int] | None = None
 
-    def fetch(self, ask: Ask, sink: Sink) -> "WireExchange":
+    def fetch(self, ask: Ask, sink: Sink) -> WireExchange:
         """Start an exchange on an idle connection or a new one."""
         exchange = WireExchange(self, ask, sink)
         self.pump.soon(exchange.begin)
         return exchange
 
-    def reuse(self, key: object, allow: Callable[[str], None] | None) -> "Connection | None":
-        """An idle connection whose address is allowed."""
+    def reuse(self, key: object, allow: Callable[[str], None] | None) -> Connection | None:
+        """Take an idle connection whose address is allowed."""
         for connection in self._idle.get(key, ()):
             try:
                 if allow:
@@ -60,7 +52,7 @@ class Wire:
             return connection
         return None
 
-    def keep(self, connection: "Connection") -> None:
+    def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
         connection.idle_since = time.monotonic()
         self._idle.setdefault(connection.key, []).append(connection)
@@ -70,10 +62,8 @@ class Wire:
         """The shared, empty pipe."""
         if self._pipe is None:
             self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            try:
+            with contextlib.suppress(OSError):  # over a user's quota the pipe stays small: slower, not wrong
                 fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _BUFFER)
-            except OSError:
-                pass  # an unprivileged process over its quota gets the standard size: slower, not wrong
         return self._pipe
 
     def break_pipe(self) -> None:
@@ -96,453 +86,8 @@ class Wire:
                 self._drop(connection)
         self.break_pipe()
 
-    def _drop(self, connection: "Connection") -> None:
+    def _drop(self, connection: Connection) -> None:
         if connection in self._idle.get(connection.key, ()):
             self._idle[connection.key].remove(connection)
         self.pump.unwatch(connection.fd)
         connection.sock.close()
-
-
-class Connection:
-    """A connected socket and where it leads."""
-
-    __slots__ = ("fd", "idle_since", "ip", "key", "plain", "sock", "used")
-
-    def __init__(self, sock: socket.socket, ip: str, key: object) -> None:
-        """Own `sock`."""
-        self.sock, self.ip, self.key = sock, ip, key
-        self.fd = sock.fileno()
-        self.plain = not isinstance(sock, ssl.SSLSocket)
-        self.idle_since = 0.0
-        self.used = False
-
-
-class WireExchange:
-    """One request and its answer. Loop only."""
-
-    def __init__(self, wire: Wire, ask: Ask, sink: Sink) -> None:
-        """Nothing happens before `begin`."""
-        self._wire, self._ask, self._sink = wire, ask, sink
-        self._pump = wire.pump
-        self._parts = urlsplit(ask.url)
-        tls = self._parts.scheme == "https"
-        options = ask.options
-        secrets = (options.ca, options.client_cert, options.client_key, options.insecure) if tls else None
-        self._key = (host_key(ask.url), secrets)
-        self._port = self._parts.port or (443 if tls else 80)
-        self._connection: Connection | None = None
-        self._sock: socket.socket | None = None
-        self._addresses: list[Address] = []
-        self._step_until = 0.0
-        self._over = False
-        self._paused = False
-        self._out = b""
-        self._head = bytearray()
-        self._left: int | None = None
-        self._chunked: Chunked | None = None
-        self._keep = False
-        self._failure: FerryError | None = None
-        self.connected = False
-
-    # -- life ---------------------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Send on an idle connection, or look for the host."""
-        if self._over:
-            return
-        allow = self._ask.allow.check if self._ask.allow else None
-        connection = self._wire.reuse(self._key, allow)
-        if connection:
-            self._send_on(connection)
-        else:
-            self._connect_new()
-
-    def resume(self) -> None:
-        """Go on reading."""
-        if self._paused and not self._over and self._connection:
-            self._paused = False
-            self._pump.watch(self._connection.fd, READ, self._read_body)
-            if not self._connection.plain:
-                self._pump.soon(self._read_more)  # a decrypted rest in the TLS layer wakes no epoll
-
-    def cancel(self) -> None:
-        """End without a word to the sink."""
-        if not self._over:
-            self._over = True
-            self._close()
-
-    def tick(self, now: float) -> None:
-        """Try the next address when connecting takes too long."""
-        if not self.connected and not self._over and self._step_until and now >= self._step_until:
-            self._next_address(
-                Unavailable(
-                    "connect_timeout", f"{shown(self._ask.url)}: no connection in time.", advice="Try again."
-                )
-            )
-
-    def _end(self, error: FerryError | OSError | None) -> None:
-        if self._over:
-            return
-        self._over = True
-        connection = self._connection
-        if error is None and self._keep and connection:
-            self._connection = self._sock = None
-            self._wire.keep(connection)
-        else:
-            self._close()
-        self._sink.ended(error)
-
-    def _close(self) -> None:
-        if self._sock is not None:
-            self._pump.unwatch(self._sock.fileno())
-            self._sock.close()
-            self._sock = self._connection = None
-
-    def _lost(self, reason: str) -> None:
-        connection = self._connection
-        if connection and connection.used and not self._head and not self._over:
-            self._close()  # a kept connection that the server had closed meanwhile: not a failure
-            self._connect_new()
-            return
-        self._end(Unavailable("connection_lost", f"{shown(self._ask.url)}: {reason}."))
-
-    # -- connecting ---------------------------------------------------------------------------------------------
-
-    def _connect_new(self) -> None:
-        self.connected = False
-        self._step_until = time.monotonic() + self._ask.options.connect_timeout
-        host = self._parts.hostname or ""
-        self._wire.resolver.resolve(host, self._port, self._resolved)
-
-    def _resolved(self, addresses: list[Address], error: FerryError | None) -> None:
-        if self._over:
-            return
-        if error:
-            self._end(error)
-            return
-        allowed = []
-        for address in addresses:
-            try:
-                if self._ask.allow:
-                    self._ask.allow.check(str(address[1][0]))
-            except Denied as denied:
-                self._failure = denied
-            else:
-                allowed.append(address)
-        self._addresses = allowed
-        self._next_address(self._failure)
-
-    def _next_address(self, failure: FerryError | None) -> None:
-        self._close()
-        self._failure = failure or self._failure
-        if not self._addresses:
-            self._end(
-                self._failure or Unavailable("connect_failed", f"{shown(self._ask.url)} has no address.")
-            )
-            return
-        family, address = self._addresses.pop(0)
-        wait = self._ask.options.connect_timeout
-        self._step_until = time.monotonic() + (min(wait, 4.0) if self._addresses else wait)
-        try:
-            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            self._sock = sock
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = sock.connect_ex(address)
-        except OSError as error:
-            code = error.errno or -1
-        if code not in {0, 115}:  # EINPROGRESS
-            self._refused(code)
-            return
-        ip = str(address[0])
-        assert self._sock
-        self._pump.watch(self._sock.fileno(), WRITE, lambda _: self._established(ip))
-
-    def _refused(self, code: int) -> None:
-        reason = os.strerror(code) if code > 0 else "no connection"
-        self._next_address(
-            Unavailable("connect_failed", f"{shown(self._ask.url)}: {reason}.", advice="Check host and port.")
-        )
-
-    def _established(self, ip: str) -> None:
-        sock = self._sock
-        assert sock
-        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._refused(code)
-            return
-        if self._parts.scheme == "https":
-            try:
-                context = self._wire.contexts.get(self._ask.options)
-                self._pump.unwatch(sock.fileno())
-                self._sock = context.wrap_socket(
-                    sock,
-                    server_hostname=self._parts.hostname,
-                    do_handshake_on_connect=False,
-                    suppress_ragged_eofs=False,
-                )
-            except (FerryError, OSError, ValueError) as error:
-                self._end(error if isinstance(error, FerryError) else _tls_error(self._ask.url, error))
-                return
-            self._handshake(ip)
-            return
-        self._send_on(Connection(sock, ip, self._key))
-
-    def _handshake(self, ip: str) -> None:
-        sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
-        try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
-            self._pump.watch(sock.fileno(), READ, lambda _: self._handshake(ip))
-        except ssl.SSLWantWriteError:
-            self._pump.watch(sock.fileno(), WRITE, lambda _: self._handshake(ip))
-        except (OSError, ValueError) as error:
-            self._end(_tls_error(self._ask.url, error))
-        else:
-            self._send_on(Connection(sock, ip, self._key))
-
-    # -- request and head -----------------------------------------------------------------------------------------
-
-    def _send_on(self, connection: Connection) -> None:
-        self._connection, self._sock = connection, connection.sock
-        self.connected = True
-        self._out = self._request()
-        self._write(WRITE)
-
-    def _request(self) -> bytes:
-        parts, ask = self._parts, self._ask
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host = parts.hostname or ""
-        host = f"[{host}]" if ":" in host else host
-        if parts.port and parts.port != (443 if parts.scheme == "https" else 80):
-            host = f"{host}:{parts.port}"
-        lines = [f"GET {target} HTTP/1.1", f"Host: {host}"]
-        lines += [f"{name}: {value}" for name, value in ask.headers]
-        if ask.ranged:
-            lines.append(f"Range: bytes={ask.start}-{'' if ask.end is None else ask.end - 1}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-    def _write(self, _: int) -> None:
-        connection = self._connection
-        assert connection
-        try:
-            sent = connection.sock.send(self._out)
-        except _LATER:
-            sent = 0
-        except OSError as error:
-            self._lost(str(error.strerror or error))
-            return
-        self._out = self._out[sent:]
-        if self._out:
-            self._pump.watch(connection.fd, WRITE, self._write)
-        else:
-            self._pump.watch(connection.fd, READ, self._read_head)
-
-    def _read_head(self, _: int) -> None:
-        connection = self._connection
-        if connection is None or self._over:
-            return
-        window = self._wire.buffer[: _HEAD_READ if connection.plain else 16 * 1024]
-        try:
-            count = connection.sock.recv_into(window)
-        except _LATER:
-            return
-        except OSError as error:
-            self._lost(str(error.strerror or error))
-            return
-        if not count:
-            self._lost("the connection was closed before an answer")
-            return
-        self._head += window[:count]
-        at = self._head.find(b"\r\n\r\n")
-        if at < 0:
-            if len(self._head) > _HEAD_MOST:
-                self._end(Unavailable("answer_invalid", f"{shown(self._ask.url)}: endless headers."))
-            return
-        rest = memoryview(bytes(self._head[at + 4 :]))
-        self._take_head(bytes(self._head[:at]), rest)
-
-    def _take_head(self, raw: bytes, rest: memoryview) -> None:
-        try:
-            head = parse_head(raw)
-        except ValueError as error:
-            self._end(Unavailable("answer_invalid", f"{shown(self._ask.url)}: {error}."))
-            return
-        if head.status < 200:
-            self._head = bytearray(rest)
-            if b"\r\n\r\n" in self._head:
-                at = self._head.find(b"\r\n\r\n")
-                self._take_head(bytes(self._head[:at]), memoryview(bytes(self._head[at + 4 :])))
-            return
-        self._frame(head)
-        connection = self._connection
-        assert connection
-        connection.used = True
-        if not self._sink.answered(head):
-            if not self._over:
-                self._discard(rest)
-            return
-        if self._over:
-            return
-        self._pump.watch(connection.fd, READ, self._read_body)
-        if self._left == 0:
-            self._end(None)
-        elif rest:
-            self._give(rest)
-        if not self._over and not connection.plain:
-            self._pump.soon(self._read_more)
-
-    def _frame(self, head: Head) -> None:
-        closing = "close" in head.headers.get("connection", "").lower() or head.minor == 0
-        if "chunked" in head.headers.get("transfer-encoding", "").lower():
-            self._chunked = Chunked()
-        elif head.status in {204, 304}:
-            self._left = 0
-        else:
-            self._left = head.length
-        self._keep = not closing and (self._chunked is not None or self._left is not None)
-
-    def _discard(self, rest: memoryview) -> None:
-        """The body is not wanted: keep the connection only when the body is here already."""
-        self._over = True
-        connection = self._connection
-        if self._keep and self._left == len(rest) and connection:
-            self._connection = self._sock = None
-            self._wire.keep(connection)
-        else:
-            self._close()
-
-    # -- body -----------------------------------------------------------------------------------------------------
-
-    def _read_more(self) -> None:
-        if not self._over and not self._paused and self._connection:
-            self._read_body(READ)
-
-    def _read_body(self, _: int) -> None:
-        connection = self._connection
-        if self._over or connection is None:
-            return
-        limit = _BUFFER if self._left is None else min(_BUFFER, self._left)
-        want = self._sink.room(limit)
-        if want <= 0:
-            self._hold(want)
-            return
-        try:
-            if connection.plain and self._chunked is None:
-                self._splice(connection, want)
-            else:
-                self._receive(connection, want)
-        except _LATER:
-            pass
-        except ConnectionError as error:
-            self._lost(str(error.strerror or error))
-        except ssl.SSLError as error:
-            self._lost(f"TLS failed ({error.reason or error})")
-
-    def _hold(self, want: int) -> None:
-        connection = self._connection
-        assert connection
-        if want == 0:
-            self._paused = True
-            self._pump.unwatch(connection.fd)
-        else:
-            self._keep = False
-            self._end(None)
-
-    def _splice(self, connection: Connection, want: int) -> None:
-        source, sink = self._wire.pipe()
-        try:
-            count = os.splice(connection.fd, sink, want, flags=_SPLICE)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._lost(str(error.strerror or error))
-            return
-        if not count:
-            self._closed_by_server()
-            return
-        at, left = self._sink.offset(), count
-        try:
-            while left:
-                moved = os.splice(source, self._sink.fd, left, offset_dst=at, flags=0x01)
-                at, left = at + moved, left - moved
-        except OSError as error:
-            self._wire.break_pipe()
-            self._end(error)
-            return
-        self._sink.took(count)
-        self._count(count)
-
-    def _receive(self, connection: Connection, want: int) -> None:
-        buffer, got = self._wire.buffer, 0
-        closed = False
-        try:
-            while got < want:
-                count = connection.sock.recv_into(buffer[got:want])
-                if not count:
-                    closed = True
-                    break
-                got += count
-        except _LATER:
-            pass
-        except OSError:
-            if not got:
-                raise
-        if got:
-            self._give(buffer[:got])
-        if closed and not self._over:
-            self._closed_by_server()
-        elif got == want and not self._over and not connection.plain:
-            self._pump.soon(self._read_more)
-
-    def _give(self, data: memoryview) -> None:
-        try:
-            if self._chunked is not None:
-                for piece in self._chunked.feed(data):
-                    if self._sink.put(piece) < len(piece) or self._over:
-                        self._stop_early()
-                        return
-                if self._chunked.done:
-                    self._end(None)
-                return
-            data = data if self._left is None else data[: self._left]
-            taken = self._sink.put(data)
-        except OSError as error:
-            self._end(error)
-            return
-        except ValueError as error:
-            self._keep = False
-            self._end(Unavailable("body_invalid", f"{shown(self._ask.url)}: {error}."))
-            return
-        if taken < len(data):
-            self._stop_early()
-        else:
-            self._count(taken)
-
-    def _stop_early(self) -> None:
-        self._keep = False
-        self._end(None)
-
-    def _count(self, count: int) -> None:
-        if self._left is not None and not self._over:
-            self._left -= count
-            if self._left == 0:
-                self._end(None)
-
-    def _closed_by_server(self) -> None:
-        if self._left is None and self._chunked is None:
-            self._end(None)
-        else:
-            self._end(
-                Unavailable("connection_lost", f"{shown(self._ask.url)}: the connection ended too early.")
-            )
-
-
-def _tls_error(url: str, error: Exception) -> FerryError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Denied(
-            "certificate_untrusted",
-            f"{shown(url)}: the certificate is not trusted ({error.verify_message}).",
-            advice="Give the CA's certificate with --cacert, or check the host name.",
-        )
-    reason = getattr(error, "reason", None) or error
-    return Unavailable("tls_failed", f"{shown(url)}: no secure connection ({reason}).")

@@ -1,0 +1,34 @@
+"""Counting failures: when to try again and when to give up. Pure: the time is an argument."""
+
+from ferryman.transfer.plan import backoff
+
+
+class Tries:
+    """Failures in a row that brought nothing. Several lanes failing at one moment count once."""
+
+    def __init__(self, most: int, first_wait: float) -> None:
+        """Give up at the `most`-th; wait `first_wait` seconds after the first, twice as long after each."""
+        self._most, self._first = most, first_wait
+        self._fruitless = 0
+        self._best = 0
+        self.not_before = 0.0
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is time to give up."""
+        return self._fruitless >= self._most
+
+    def begin_with(self, disk: int) -> None:
+        """Tell what earlier runs brought: only more than that is progress."""
+        self._best = disk
+
+    def failed(self, now: float, disk: int, retry_after: float | None) -> float:
+        """Count a failure when `disk` bytes are here; returns the seconds to wait, 0 when it was counted already."""
+        if disk > self._best:
+            self._best, self._fruitless = disk, 0
+        if now < self.not_before:
+            return 0.0
+        self._fruitless += 1
+        wait = backoff(self._fruitless, self._first, retry_after)
+        self.not_before = now + wait
+        return wait
