@@ -30,7 +30,7 @@ async function scripts() {
 }
 
 /** Class names that are put together at run time and cannot be found by reading the sources. */
-const KEPT = [/^state-/, /^uplot/, /^u-/, /^htmx-/, /^level-/];
+const KEPT = [/^state-/, /^uplot/, /^u-/, /^htmx-/, /^level-/, /^is-/];
 
 async function styles() {
   const built = await esbuild.build({

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from ferryman.core.units import format_duration, format_rate, format_size
 from ferryman.jobs.model import TERMINAL, Event, Job, State
@@ -11,6 +12,7 @@ from ferryman.web.job import hidden
 
 Status = Literal["", "done", "now", "broken"]
 
+DEFAULT_PRIORITY: Final = 5
 _SIZES: Final = frozenset({"size", "network", "resumed", "bytes"})
 _RATES: Final = frozenset({"rate", "average_rate", "rate_limit"})
 _SECONDS: Final = frozenset({"seconds", "duration"})
@@ -72,15 +74,27 @@ def _status(job: Job, place: int, at: int) -> Status:
 
 def facts_of(job: Job) -> list[tuple[str, str]]:
     """Return what is worth knowing about how `job` went, as label and text."""
-    facts: list[tuple[str, str]] = []
+    facts = [("From", plain_address(str(url))) for url in list(job.spec.get("urls") or ())[:3]]
     if job.started_at and job.finished_at:
         took = max(0.0, job.finished_at - job.started_at)
         facts.append(("Took", format_duration(took)))
         if job.progress.network and took > 0:
             facts.append(("Average speed", format_rate(job.progress.network / took)))
     facts.extend(_result_facts(hidden(job.result or {})))
-    facts.append(("Priority", f"{job.priority} (0 runs first, 9 last)"))
+    if job.priority != DEFAULT_PRIORITY:
+        facts.append(("Priority", f"{job.priority} (0 runs first, 9 last)"))
     return facts
+
+
+def plain_address(url: str) -> str:
+    """Return `url` without user name, password, query and fragment: those may be secret."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 def _result_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from ferryman.console import pages_accounts, pages_session
 from ferryman.console.api_overview import space_of
 from ferryman.console.describe import configuration_of, facts_of, seen_phases, steps_of
 from ferryman.core.settings import Settings
-from ferryman.jobs.model import Job, State
+from ferryman.jobs.model import Job, Reason, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
@@ -43,6 +43,8 @@ SORTS: Final = {
 }
 PAGE: Final = 50
 OVERVIEW: Final = 6
+STUCK: Final = (Reason.DISK_FULL,)
+"""Reasons to wait that only a person can end."""
 MOST_EVENTS: Final = 1000
 TABS: Final = (
     ("log", "Log", "file-text"),
@@ -160,12 +162,13 @@ class JobPages:
 
     async def _overview(self, caller: Principal) -> dict[str, Any]:
         owner = owner_filter(caller)
-        active, recent, needy = [
-            (await self._ledger.list(JobQuery(states=states, owner=owner, sort=sort, limit=OVERVIEW))).items
-            for states, sort in (
-                ((State.RUNNING,), "-created_at"),
-                ((State.SUCCEEDED,), "-finished_at"),
-                ((State.FAILED, State.WAITING), "-updated_at"),
+        active, recent, failed, stuck = [
+            (await self._ledger.list(query)).items
+            for query in (
+                JobQuery(states=(State.RUNNING,), owner=owner, limit=OVERVIEW),
+                JobQuery(states=(State.SUCCEEDED,), owner=owner, sort="-finished_at", limit=OVERVIEW),
+                JobQuery(states=(State.FAILED,), owner=owner, sort="-finished_at", limit=OVERVIEW),
+                JobQuery(states=(State.WAITING,), reasons=STUCK, owner=owner, limit=OVERVIEW),
             )
         ]
         counts = await self._ledger.counts(owner=owner)
@@ -174,7 +177,7 @@ class JobPages:
             "counts": {state.value: counts.get(state, 0) for state in State},
             "active": active,
             "recent": recent,
-            "needy": needy,
+            "needy": (*stuck, *failed)[:OVERVIEW],
             "free": space.free if space else None,
             "capacity": space.total if space else None,
             "can_write": caller.allows("jobs:write"),

@@ -1,6 +1,6 @@
 """The sign-in page, and signing out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -24,7 +24,7 @@ def router(accounts: Accounts, renderer: Renderer) -> APIRouter:
         """Ask for name and password; whoever is signed in already is sent on."""
         if await identity(request):
             return RedirectResponse(local_path(where), 303)
-        context = {"next": local_path(where), "name": "", "error": "", "advice": ""}
+        context: dict[str, Any] = {"next": local_path(where), "name": "", "error": "", "advice": ""}
         return renderer.page(request, "login.html", **context)
 
     @routes.post("/login")
@@ -39,13 +39,13 @@ def router(accounts: Accounts, renderer: Renderer) -> APIRouter:
         try:
             await sign_in(accounts, request, response, name, password)
         except FerryError as error:
-            context = {
+            failed: dict[str, Any] = {
                 "next": local_path(where),
                 "name": name,
                 "error": error.message,
                 "advice": error.advice,
             }
-            return renderer.page(request, "login.html", status=status_of(error), **context)
+            return renderer.page(request, "login.html", status=status_of(error), **failed)
         return response
 
     @routes.post("/logout")

@@ -132,6 +132,7 @@ def source_of(job: Job) -> str:
     urls = job.spec.get("urls") or [job.spec.get("url") or ""]
     try:
         parts = urlsplit(str(urls[0]))
-        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
+    return f"{host}:{port}" if port else host

@@ -1,6 +1,6 @@
 // Buttons that act on jobs: `data-act` on one job, `data-bulk` on the selected ones.
 
-import { request } from "./api";
+import { Problem, request } from "./api";
 import { ask } from "./dialogs";
 import { refreshRegions } from "./live";
 import { toast, toastError } from "./toasts";
@@ -64,13 +64,28 @@ interface BulkAnswer {
   refused: Record<string, string>;
 }
 
+/** Ended jobs are removed one by one; one that is refused does not stop the others. */
+async function remove(ids: string[]): Promise<BulkAnswer> {
+  const answer: BulkAnswer = { done: [], refused: {} };
+  for (const id of ids) {
+    try {
+      await request("DELETE", `/api/v1/jobs/${encodeURIComponent(id)}`);
+      answer.done.push(id);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      answer.refused[id] = error.message;
+    }
+  }
+  return answer;
+}
+
 async function bulk(button: HTMLButtonElement): Promise<void> {
   const action = button.dataset["bulk"] ?? "";
   const ids = selected();
   if (!(await agreed(button))) return;
   button.disabled = true;
   try {
-    const answer = await request<BulkAnswer>("POST", "/api/v1/jobs/bulk", { action, ids });
+    const answer = action === "delete" ? await remove(ids) : await request<BulkAnswer>("POST", "/api/v1/jobs/bulk", { action, ids });
     const refused = Object.values(answer.refused);
     if (answer.done.length > 0) toast(`${button.textContent?.trim() ?? action}: ${answer.done.length} done`, "good");
     if (refused.length > 0) toast(`${refused.length} refused: ${refused[0] ?? ""}`, "bad");

@@ -14,7 +14,18 @@ import { Stream } from "./stream";
 import { startTabs } from "./tabs";
 import { startTimes } from "./times";
 
+/** A session that ended makes the server send the sign-in page; it belongs in the window, not into a part of it. */
+function startSession(): void {
+  document.addEventListener("htmx:before:response", (event) => {
+    const answer = (event as CustomEvent<{ ctx: { response: { raw: Response } } }>).detail.ctx.response.raw;
+    if (!answer.redirected || new URL(answer.url).pathname !== "/login") return;
+    event.preventDefault();
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  });
+}
+
 function start(): void {
+  startSession();
   startTimes();
   startDialogs();
   startForms();

@@ -6,6 +6,12 @@ import { rate } from "./units";
 
 const KEEP_S = 300;
 
+/** Least time the chart spans, so that the first seconds do not fill it. */
+const SPAN_S = 60;
+
+/** Steps of the speed axis that read well in binary units. */
+const BYTES = [1, 1024, 1024 ** 2, 1024 ** 3].flatMap((unit) => [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * unit));
+
 /** Samples outlive a reload of the page, not the tab. */
 class Samples {
   readonly times: number[] = [];
@@ -88,10 +94,10 @@ class SpeedChart {
       ...this.#room(),
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.15, 1024)] } },
+      scales: { x: { range: (_plot, low, high) => [Math.min(low, high - SPAN_S), high] }, y: { range: (_plot, _low, high) => [0, Math.max(high * 1.15, 1024)] } },
       axes: [
-        { ...axis, space: 90, size: 26, values: (_plot, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString(undefined, { hour12: false })) },
-        { ...axis, size: 86, space: 34, values: (_plot, ticks) => ticks.map((tick) => rate(tick)) },
+        { ...axis, space: 90, size: 26, incrs: [5, 10, 15, 30, 60, 120], values: (_plot, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString(undefined, { hour12: false })) },
+        { ...axis, size: 86, space: 34, incrs: BYTES, values: (_plot, ticks) => ticks.map((tick) => rate(tick)) },
       ],
       series: [{}, { label: "Speed", stroke: colour("--link"), fill: `${colour("--link")}22`, width: 1.75, points: { show: false } }],
     };

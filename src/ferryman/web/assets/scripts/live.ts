@@ -1,5 +1,6 @@
 // Live pages: progress is written into the rows at once; a changed state fetches the region again and morphs it.
 
+import { Problem, request } from "./api";
 import { eta, rate, size } from "./units";
 import type { Progress, Stream } from "./stream";
 
@@ -36,7 +37,8 @@ function paint(scope: Element, data: Progress): void {
     grow(bar, "net", network / total);
     grow(bar, "disk", disk / total);
     grow(bar, "verified", verified / total);
-    const percent = Math.floor((Math.min(done, total) / total) * 100);
+    // The last percent belongs to the end of the job, which the server tells.
+    const percent = Math.min(99, Math.floor((done / total) * 100));
     const before = Number(bar.getAttribute("aria-valuenow") ?? 0);
     if (percent >= before) bar.setAttribute("aria-valuenow", String(percent));
     put(scope, "percent", `${Math.max(percent, before)}%`);
@@ -56,13 +58,20 @@ function paint(scope: Element, data: Progress): void {
 class Flow {
   readonly #rates = new Map<string, number>();
 
-  constructor(initial: Iterable<[string, number]>) {
-    for (const [id, value] of initial) this.#rates.set(id, value);
+  /** Take the speeds of all jobs that run. */
+  start(rates: Iterable<[string, number]>): void {
+    this.#rates.clear();
+    for (const [id, value] of rates) this.#rates.set(id, value);
+    this.#show();
   }
 
   set(id: string, value: number | null): void {
     if (value === null) this.#rates.delete(id);
     else this.#rates.set(id, value);
+    this.#show();
+  }
+
+  #show(): void {
     let sum = 0;
     for (const one of this.#rates.values()) sum += one;
     for (const place of document.querySelectorAll<HTMLElement>("[data-flow]")) {
@@ -83,13 +92,29 @@ function counts(data: Record<string, number>): void {
   }
 }
 
+interface Overview {
+  counts: Record<string, number>;
+  active: { id: string; progress: { rate: number } }[];
+}
+
 export function startLive(stream: Stream): void {
-  const flow = new Flow([]);
+  const flow = new Flow();
   let pending: ReturnType<typeof setTimeout> | undefined;
+  const survey = async (): Promise<void> => {
+    try {
+      const found = await request<Overview>("GET", "/api/v1/overview");
+      counts(found.counts);
+      flow.start(found.active.map((job) => [job.id, job.progress.rate]));
+    } catch (error) {
+      // The banner tells of a lost server; the numbers come with the next change.
+      if (!(error instanceof Problem)) throw error;
+    }
+  };
   const gather = (): void => {
     pending ??= setTimeout(() => {
       pending = undefined;
       refreshRegions();
+      void survey();
     }, GATHER_MS);
   };
   stream.on("progress", (data) => {
@@ -100,6 +125,11 @@ export function startLive(stream: Stream): void {
     if (job.state !== "running") flow.set(job.id, null);
     gather();
   });
+  stream.on("deleted", (job) => {
+    flow.set(job.id, null);
+    gather();
+  });
   stream.on("counts", counts);
-  stream.on("open", refreshRegions);
+  stream.on("open", gather);
+  void survey();
 }

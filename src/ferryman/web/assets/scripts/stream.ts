@@ -27,6 +27,7 @@ interface Messages {
   job: StreamJob;
   progress: Progress;
   log: { id: string };
+  deleted: { id: string };
   counts: Record<string, number>;
   open: null;
 }
@@ -54,11 +55,23 @@ export class Stream {
   }
 
   start(): void {
-    window.addEventListener("pagehide", () => this.#source?.close());
-    window.addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#connect();
-    });
-    this.#connect();
+    // A browser opens few connections to one server: a page nobody sees gives its own back.
+    document.addEventListener("visibilitychange", () => this.#attend());
+    window.addEventListener("pagehide", () => this.#leave());
+    window.addEventListener("pageshow", () => this.#attend());
+    this.#attend();
+  }
+
+  #attend(): void {
+    if (document.hidden) this.#leave();
+    else if (this.#source === null) this.#connect();
+  }
+
+  #leave(): void {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
+    this.#source?.close();
+    this.#source = null;
   }
 
   #emit(name: string, data: unknown): void {
@@ -73,9 +86,13 @@ export class Stream {
     source.addEventListener("error", () => {
       this.#lost();
       // A refused connection is final for the browser; try again ourselves.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#connect(), RETRY_MS);
+      if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
+      setTimeout(() => {
+        if (this.#source === source) this.#connect();
+      }, RETRY_MS);
     });
-    for (const name of ["job", "progress", "log", "counts"]) {
+    source.addEventListener("reset", () => this.#emit("open", null));
+    for (const name of ["job", "deleted", "progress", "log", "counts"]) {
       source.addEventListener(name, (event) => this.#emit(name, JSON.parse((event as MessageEvent<string>).data)));
     }
   }
