@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from ferryman.accounts.audit import Audit
-from ferryman.accounts.model import SCOPES, Role, local_principal
+from ferryman.accounts.model import ROLE_SCOPES, SCOPES, Role, local_principal
 from ferryman.accounts.passwords import Passwords
 from ferryman.accounts.service import Accounts
 from ferryman.console.api import router
@@ -29,6 +30,7 @@ from ferryman.web.metrics import metrics_router
 from ferryman.web.part import Part
 from ferryman.web.stream import events_router
 
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "four plain words here"
 
 
@@ -47,7 +49,7 @@ def build(folder: Path, host: str) -> House:
     """Open a house; nothing is on disk until `database.migrate`."""
     database, clock, hub = Database(sqlite_url(folder / "ferry.db")), SystemClock(), Hub()
     audit = Audit(database, clock)
-    accounts = Accounts(database, clock, audit, passwords=Passwords())
+    accounts = Accounts(database, clock, audit, passwords=Passwords(QUICK))
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
     parts = [
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
@@ -57,7 +59,10 @@ def build(folder: Path, host: str) -> House:
     async def works() -> bool:
         return await ledger.last_event() >= 0
 
-    open_routes = [health_router({"database": works}), metrics_router([job_figures(ledger), transfer_figures(lambda: 7)])]
+    open_routes = [
+        health_router({"database": works}),
+        metrics_router([job_figures(ledger), transfer_figures(lambda: 7)]),
+    ]
     app = build_app(parts, authority=accounts, routers=open_routes, host=host, local_token="local-secret")
     return House(app, ledger, accounts, hub, database)
 
@@ -74,8 +79,6 @@ async def people(house: House) -> dict[str, str]:
 
 
 def scopes_of(role: Role) -> list[str]:
-    from ferryman.accounts.model import ROLE_SCOPES  # noqa: PLC0415 - one use
-
     return [scope for scope in SCOPES if scope in ROLE_SCOPES[role]]
 
 
