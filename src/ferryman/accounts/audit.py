@@ -146,7 +146,7 @@ def audit_row_to_dict(row: AuditRow) -> dict[str, Any]:
     }
 
 
-def _masked(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _masked(value: Any) -> Any:
     return mask(value) if isinstance(value, str) else value
 
 

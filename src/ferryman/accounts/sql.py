@@ -142,7 +142,7 @@ class Records:
             .where(_USERS.c.role == str(Role.ADMIN), _USERS.c.disabled.is_(False), _USERS.c.id != user_id)
         ).scalar_one()
 
-    def change_user(self, user_id: str, **values: Any) -> None:  # noqa: ANN401 - column values
+    def change_user(self, user_id: str, **values: Any) -> None:
         """Update columns of a user."""
         self._conn.execute(update(_USERS).where(_USERS.c.id == user_id).values(values))
 

@@ -41,7 +41,7 @@ class SecretBox:
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, text.encode(), _bound(context))
-        return _VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
+        return _encoded(nonce + sealed)
 
     def open(self, sealed: str, context: str = "") -> str:
         """Return the text inside. Raises `Corrupt`: `secret_version` for a form not known here, else `secret_sealed`."""
@@ -54,7 +54,7 @@ class SecretBox:
                 advice="Enter the secret again, or start the version of Ferryman that stored it.",
             )
         try:
-            raw = base64.b64decode(sealed[len(_VERSION) :], altchars=b"-_", validate=True)
+            raw = _decoded(sealed)
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound(context)).decode()
         except (ValueError, InvalidTag) as error:
             raise Corrupt(
@@ -112,6 +112,18 @@ _MASKS: Final = (
     ),
     (re.compile(r"\b(ferry_|gh[pousr]_|github_pat_|glpat-|hf_|AKIA)[0-9A-Za-z_-]{12,}"), rf"\1{_HIDDEN}"),
 )
+
+
+def _encoded(raw: bytes) -> str:
+    return _VERSION + base64.urlsafe_b64encode(raw).decode()
+
+
+def _decoded(sealed: str) -> bytes:
+    """Undo `_encoded`. Raises `ValueError`, also for other spellings of the same bytes, which base64 has."""
+    raw = base64.b64decode(sealed[len(_VERSION) :], altchars=b"-_", validate=True)
+    if _encoded(raw) != sealed:
+        raise ValueError(sealed[:4])
+    return raw
 
 
 def _bound(context: str) -> bytes:
