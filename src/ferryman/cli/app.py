@@ -6,6 +6,7 @@ import typer
 
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
+from ferryman.cli.get_help import add_get
 
 app = typer.Typer(
     name="ferry",
@@ -32,6 +33,7 @@ def root(
     """Carries software to places the internet does not reach well, and runs it there."""
 
 
+add_get(app)
 app.add_typer(users_app(), name="users")
 app.add_typer(tokens_app(), name="tokens")
 app.add_typer(audit_app(), name="audit")
