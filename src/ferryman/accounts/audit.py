@@ -72,7 +72,7 @@ class Audit:
     ) -> AuditRow:
         """Append one row within a locked change, so that the deed and its record stand or fall together."""
         name, via = (actor, "system") if isinstance(actor, str) else (actor.name, actor.via)
-        text = canonical({key: _masked(value) for key, value in (detail or {}).items()})
+        text = canonical(_masked(detail or {}))
         row = linked(
             records.head(),
             at=self._clock.now(),
@@ -147,6 +147,10 @@ def audit_row_to_dict(row: AuditRow) -> dict[str, Any]:
 
 
 def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
     return mask(value) if isinstance(value, str) else value
 
 

@@ -128,7 +128,10 @@ async def test_without_its_end_the_log_takes_nothing_more(audit, db):
 
 async def test_hostile_text_is_stored_and_secrets_are_masked(audit):
     await audit.record(
-        "a\0\ud800", "job.create", "https://u:hunter2@h/" + "x" * 9999, {"url": "https://u:hunter2@h/"}
+        "a\0\ud800",
+        "job.create",
+        "https://u:hunter2@h/" + "x" * 9999,
+        {"urls": ["https://u:hunter2@h/"], "more": {"url": "ftp://u:hunter2@h/"}},
     )
     await audit.record("a", "b.c", "文", {"x": ["\0", "\ud800", 1.5, None], "y": {"z": object}})
     second, first = (await audit.list()).items
