@@ -14,7 +14,6 @@ from ferryman.core.lifecycle import Lifecycle
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
 from ferryman.core.units import parse_rate
-from ferryman.daemon.feed import LedgerFeed
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
@@ -30,6 +29,7 @@ from ferryman.transfer.model import Limits
 from ferryman.transfer.service import Engine
 from ferryman.transfer.timetable import Timetable
 from ferryman.web.app import build_app
+from ferryman.web.feed import LedgerFeed
 from ferryman.web.health import health_router
 from ferryman.web.metrics import Gauge, Sample, metrics_router
 from ferryman.web.pages import Renderer

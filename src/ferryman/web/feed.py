@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any
 
-from ferryman.jobs.hub import Hub, Message
+from ferryman.jobs.hub import Message
 from ferryman.jobs.service import Ledger
 from ferryman.web.job import JobView, job_view, view_fields
 from ferryman.web.metrics import Counter, Gauge, Sample, Source
@@ -12,14 +12,13 @@ from ferryman.web.metrics import Counter, Gauge, Sample, Source
 class LedgerFeed:
     """The feed of the event stream over one ledger and its hub. Belongs to their event loop."""
 
-    def __init__(self, ledger: Ledger, hub: Hub) -> None:
-        """Read stored events from `ledger`, live ones from `hub`."""
+    def __init__(self, ledger: Ledger) -> None:
+        """Read stored events from `ledger`, live ones from its hub."""
         self._ledger = ledger
-        self._hub = hub
 
     async def subscribe(self) -> AsyncGenerator[Message, None]:
         """Follow the hub from the first `anext` on; jobs come as the API shows them."""
-        with self._hub.subscribe() as messages:
+        with self._ledger.hub.subscribe() as messages:
             async for message in messages:
                 if message.name == "job":
                     shown = JobView(**view_fields(message.data)).model_dump(mode="json")
@@ -38,6 +37,10 @@ class LedgerFeed:
     async def job(self, job_id: str) -> dict[str, Any]:
         """Return the job as the `job` message shows it. Raises `NotFound`."""
         return job_view(await self._ledger.get(job_id)).model_dump(mode="json")
+
+    async def counts(self, owner: str | None) -> dict[str, int]:
+        """Return how many jobs are in each state: those of `owner`, or all."""
+        return {str(state): number for state, number in (await self._ledger.counts(owner=owner)).items()}
 
 
 def job_figures(ledger: Ledger) -> Source:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import NotFound
+from ferryman.core.secrets import mask
 from ferryman.jobs.model import Job, Reason, State
 from ferryman.jobs.service import Ledger
 from ferryman.web.shapes import JsonObject, Moment, moment
@@ -20,7 +21,7 @@ _SECRET = re.compile(
 )
 RESERVED = frozenset({"bulk", "limits"})
 """Names below `/jobs` that are no jobs; other methods there are not possible rather than a job not found."""
-_HIDDEN = "••••••"
+_HIDDEN = "***"
 
 
 class ProgressView(BaseModel):
@@ -83,14 +84,14 @@ def job_detail(job: Job) -> JobDetail:
 
 
 def hidden(value: Any, name: str = "") -> Any:
-    """Return `value` with everything below a name that sounds secret replaced."""
+    """Return `value` without secrets: what is below a name that sounds secret, and what looks like one in text."""
     if name and _SECRET.search(name) and value not in (None, "", [], {}, (), False):
         return _HIDDEN
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: hidden(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [hidden(item) for item in value]
-    return value
+    return mask(value) if isinstance(value, str) else value
 
 
 def job_not_found(job_id: str) -> NotFound:
@@ -118,6 +119,7 @@ def owner_filter(caller: Principal) -> str | None:
 def view_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `JobView` from those of a `Job` by name, whose times are UNIX seconds."""
     shown = {name: values[name] for name in JobView.model_fields}
+    shown.update({name: hidden(values[name]) for name in ("title", "result", "error")})
     shown.update({name: moment(values[name]) for name in _TIMES})
     progress = values["progress"]
     if not isinstance(progress, Mapping):

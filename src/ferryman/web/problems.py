@@ -171,8 +171,13 @@ def plain_problem(status: int, request: Request, detail: str = "") -> Problem:
 
 def crash(request: Request, error: Exception) -> Response:
     """Log an error nobody expected and answer without its internals."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return respond(request, plain_problem(500, request))
+    _log.error("%r %r failed", request.method, request.url.path, exc_info=error)
+    problem = plain_problem(500, request)
+    try:
+        return respond(request, problem)
+    except Exception:  # noqa: BLE001 - the error page itself may be what is broken
+        _log.exception("The error page cannot be shown")
+        return JSONResponse(problem.model_dump(), 500, media_type=MEDIA_TYPE)
 
 
 def validation_problem(error: RequestValidationError, instance: str) -> Problem:

@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import FerryError, NotFound
 from ferryman.web.auth import allow
+from ferryman.web.job import owner_filter
 
 PACE: Final = 1.0
 """Seconds between two progress messages about the same job to the same viewer."""
@@ -26,7 +27,8 @@ HEARTBEAT: Final = 15.0
 """Seconds of silence after which a comment keeps the connection open."""
 MOST_MISSED: Final = 1000
 """Events a viewer may have missed; beyond that it is told to load anew."""
-COALESCED: Final = frozenset({"progress", "counts"})
+MOVES: Final = frozenset({"job", "deleted"})
+"""Messages after which the numbers of jobs may be others."""
 TOPICS: Final = ("job", "deleted", "progress", "log", "counts")
 _REMEMBERED: Final = 10_000
 
@@ -36,12 +38,12 @@ class News(Protocol):
 
     @property
     def name(self) -> str:
-        """One of `TOPICS`."""
+        """One of `TOPICS`; `counts` is made here."""
         ...
 
     @property
     def data(self) -> dict[str, Any]:
-        """A job with its `id` and `owner`; progress and log lines with the `id` of their job; counts."""
+        """A job with its `id` and `owner`; progress and log lines with the `id` of their job."""
         ...
 
     @property
@@ -69,6 +71,10 @@ class Feed(Protocol):
         """Return the job as the `job` message shows it. Raises `NotFound`."""
         ...
 
+    async def counts(self, owner: str | None) -> dict[str, int]:
+        """Return how many jobs are in each state: those of `owner`, or all."""
+        ...
+
 
 class Viewer:
     """One open stream: what it may see and wants to hear about. Not for concurrent use."""
@@ -80,9 +86,17 @@ class Viewer:
         self._topics = frozenset(topics or TOPICS)
         self._known: dict[str, bool] = {}
 
+    def wants(self, topic: str) -> bool:
+        """Tell whether the viewer asked for this topic."""
+        return topic in self._topics
+
+    async def counts(self) -> dict[str, Any]:
+        """Return the numbers of the jobs within the viewer's reach."""
+        return dict(await self._feed.counts(owner_filter(self._caller)))
+
     async def admits(self, news: News) -> bool:
-        """Tell whether the viewer gets this message."""
-        if news.name not in self._topics:
+        """Tell whether this message concerns the viewer; what moves jobs does whatever the topics are."""
+        if news.name not in MOVES and not self.wants(news.name):
             return False
         if self._caller.allows("jobs:all"):
             return True
@@ -101,7 +115,7 @@ class Viewer:
         for job_id, event_id in sorted(latest.items(), key=lambda item: item[1]):
             with suppress(NotFound):
                 job = await self._feed.job(job_id)
-                if "job" in self._topics and self._caller.reaches(job.get("owner")):
+                if self.wants("job") and self._caller.reaches(job.get("owner")):
                     yield encode("job", job, event_id)
 
     async def _reaches(self, job_id: str) -> bool:
@@ -127,35 +141,42 @@ def encode(name: str, data: dict[str, Any], event_id: int | None = None) -> str:
 
 
 class Outbox:
-    """Keeps the latest message of each chatty kind until its turn. Not for concurrent use."""
+    """Keeps the latest progress of each job, and that counts changed, until their turn. Not for concurrent use."""
 
-    def __init__(self, pace: float) -> None:
-        """Let each kind and job through once in `pace` seconds."""
+    def __init__(self, viewer: Viewer, pace: float) -> None:
+        """Send what `viewer` wants; let progress and counts through once in `pace` seconds."""
+        self._viewer = viewer
         self._pace = pace
-        self._waiting: dict[tuple[str, str], News] = {}
+        self._waiting: dict[str, News] = {}
+        self._recount = False
         self._flushed = time.monotonic() - pace
 
     def take(self, news: News) -> list[str]:
         """Return what to send now that `news` came."""
-        if news.name not in COALESCED:
-            return [encode(news.name, news.data, news.id)]
-        self._waiting[news.name, str(news.data.get("id", ""))] = news
-        return []
-
-    def due(self) -> list[str]:
-        """Return what waited long enough."""
-        if not self._waiting or time.monotonic() - self._flushed < self._pace:
+        if news.name == "progress":
+            self._waiting[str(news.data.get("id", ""))] = news
             return []
-        texts = [encode(news.name, news.data, news.id) for news in self._waiting.values()]
-        self._waiting.clear()
-        self._flushed = time.monotonic()
-        return texts
+        self._recount = self._recount or (news.name in MOVES and self._viewer.wants("counts"))
+        return [encode(news.name, news.data, news.id)] if self._viewer.wants(news.name) else []
+
+    async def due(self) -> list[str]:
+        """Return what waited long enough."""
+        if not self._idle() and time.monotonic() - self._flushed >= self._pace:
+            texts = [encode(news.name, news.data, news.id) for news in self._waiting.values()]
+            if self._recount:
+                texts.append(encode("counts", await self._viewer.counts()))
+            self._waiting.clear()
+            self._recount = False
+            self._flushed = time.monotonic()
+            return texts
+        return []
 
     def patience(self, heartbeat: float) -> float:
         """Return the seconds to wait for the next message."""
-        if not self._waiting:
-            return heartbeat
-        return max(0.0, self._flushed + self._pace - time.monotonic())
+        return heartbeat if self._idle() else max(0.0, self._flushed + self._pace - time.monotonic())
+
+    def _idle(self) -> bool:
+        return not self._waiting and not self._recount
 
 
 async def follow(
@@ -175,7 +196,7 @@ async def follow(
     messages = feed.subscribe()
     upcoming = asyncio.ensure_future(anext(messages, None))
     await asyncio.sleep(0)  # the subscription begins now, so nothing falls between history and present
-    outbox = Outbox(pace)
+    outbox = Outbox(viewer, pace)
     checked = time.monotonic()
     try:
         start = await feed.last_id() if after is None else after
@@ -192,7 +213,7 @@ async def follow(
                     return
                 upcoming = asyncio.ensure_future(anext(messages, None))
                 texts = outbox.take(news) if await viewer.admits(news) else []
-            texts += outbox.due()
+            texts += await outbox.due()
             if time.monotonic() - checked >= heartbeat:
                 checked = time.monotonic()
                 if not await still_allowed():

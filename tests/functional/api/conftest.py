@@ -53,7 +53,7 @@ def build(folder: Path, host: str) -> House:
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
     parts = [
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
-        Part("events", api=events_router(LedgerFeed(ledger, hub), pace=0.05, heartbeat=0.2)),
+        Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
 
     async def works() -> bool:

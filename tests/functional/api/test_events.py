@@ -91,7 +91,7 @@ async def test_members_hear_only_of_their_own(house, tokens):
         house.hub.publish("progress", {"id": other.id, "disk": 1})
         house.ledger.log(other.id).info("secret")
         mine = await house.ledger.submit(NewJob("download", "mine", {}, owner=member.id))
-        assert (await reader.next())[1]["id"] == mine.id
+        assert (await reader.next("job", "progress", "log"))[1]["id"] == mine.id
 
 
 async def test_whoever_comes_back_gets_what_they_missed(house, tokens):

@@ -49,6 +49,9 @@ class Source:
             raise NotFound("job_not_found", f"No job '{job_id}'.")
         return self.jobs[job_id]
 
+    async def counts(self, owner: str | None) -> dict[str, int]:
+        return {"running": 1 if owner else 2}
+
 
 async def yes() -> bool:
     return True
@@ -91,27 +94,32 @@ async def test_who_missed_too_much_loads_anew():
 async def test_members_hear_of_their_own_jobs_only():
     notes = [
         Note("job", OTHERS, 7), Note("progress", {"id": "b", "disk": 1}), Note("log", {"id": "b", "lines": []}),
-        Note("counts", {"running": 1}), Note("progress", {"id": "unknown"}), Note("job", MINE, 8),
+        Note("deleted", {"id": "b"}), Note("progress", {"id": "unknown"}), Note("job", MINE, 8),
         Note("progress", {"id": "a", "disk": 2}), Note("log", {"id": "a", "lines": ["x"]}),
     ]  # fmt: skip
     source = Source(stored=[(6, "b"), (7, "b")])
     heard = await told(source, notes, after=5)
-    assert [(name, data["id"]) for name, data, _ in heard[1:]] == [
+    assert [(name, data.get("id")) for name, data, _ in heard[1:]] == [
         ("job", "a"),
+        ("counts", None),
         ("progress", "a"),
         ("log", "a"),
     ]
+    assert heard[2][1] == {"running": 1}
 
 
 async def test_operators_hear_of_all():
-    notes = [Note("job", OTHERS, 7), Note("counts", {"running": 1}), Note("progress", {"id": "b"})]
-    assert len(await told(Source(), notes, role=Role.OPERATOR)) == 4
+    notes = [Note("job", OTHERS, 7), Note("progress", {"id": "b"})]
+    heard = await told(Source(), notes, role=Role.OPERATOR)
+    assert [name for name, _, _ in heard] == ["hello", "job", "counts", "progress"]
+    assert heard[2][1] == {"running": 2}
 
 
 async def test_topics_narrow_it_down():
     notes = [Note("job", MINE, 7), Note("progress", {"id": "a"}), Note("log", {"id": "a", "lines": []})]
     heard = await told(Source(), notes, topics=("log",))
     assert [name for name, _, _ in heard] == ["hello", "log"]
+    assert [name for name, _, _ in await told(Source(), notes, topics=("counts",))] == ["hello", "counts"]
 
 
 async def test_a_viewer_that_lost_its_right_is_cut_off():
@@ -130,17 +138,17 @@ async def test_silence_is_filled_with_comments():
     assert source.closed
 
 
-def test_progress_waits_its_turn_and_only_the_latest_is_sent():
-    outbox = Outbox(3600)
+async def test_progress_waits_its_turn_and_only_the_latest_is_sent():
+    outbox = Outbox(Viewer(Source(), principal()), 3600)
     outbox.take(Note("progress", {"id": "a", "disk": 1}))
-    assert len(outbox.due()) == 1
+    assert len(await outbox.due()) == 1
     outbox.take(Note("progress", {"id": "a", "disk": 2}))
     outbox.take(Note("progress", {"id": "a", "disk": 3}))
-    assert outbox.due() == []
+    assert await outbox.due() == []
     assert 0 < outbox.patience(7200) <= 3600
     assert outbox.take(Note("job", MINE, 3)) != []
     outbox._pace = 0
-    assert [parse(text)[1]["disk"] for text in outbox.due()] == [3]
+    assert [parse(text)[1] for text in await outbox.due()] == [{"id": "a", "disk": 3}, {"running": 1}]
     assert outbox.patience(15) == 15
 
 
