@@ -35,10 +35,11 @@ class LocalDispatch:
                 self._kinds -= found
                 return True
             self._wake.clear()
-            left = deadline - self._loop.time()
-            if left <= 0:
-                return False
+            # Not `wait_for`: before Python 3.12 it may swallow a cancellation that meets the wake-up.
             try:
-                await asyncio.wait_for(self._wake.wait(), left)
+                async with asyncio.timeout_at(deadline):
+                    await self._wake.wait()
             except TimeoutError:
-                return bool(self._kinds & set(kinds))
+                found = self._kinds & set(kinds)
+                self._kinds -= found
+                return bool(found)

@@ -79,8 +79,10 @@ def _words(search: str, *, sqlite: bool) -> ColumnElement[bool]:
             match=match
         )
         return and_(inner)
-    document = func.to_tsvector(
-        literal_column("'simple'"), JOBS.c.title + " " + func.coalesce(JOBS.c.error, "")
+    # The same words as in the index of the migration, or it is not used.
+    document = literal_column(
+        "to_tsvector('simple', "
+        "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g'))"
     )
     wanted = func.to_tsquery(literal_column("'simple'"), " & ".join(f"{word}:*" for word in words))
     return document.op("@@")(wanted)

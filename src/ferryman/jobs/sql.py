@@ -330,10 +330,10 @@ def _lease(
 ) -> list[Job]:
     if not sqlite:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    rows = connection.execute(
+    counted = connection.execute(
         select(JOBS.c.kind, func.count()).where(JOBS.c.state == State.RUNNING).group_by(JOBS.c.kind)
     )
-    running: dict[str, int] = {kind: count for kind, count in rows}  # noqa: C416 - rows are not pairs to mypy
+    running: dict[str, int] = {row[0]: row[1] for row in counted}
     if "*" in limits:
         free = min(free, limits["*"] - sum(running.values()))
     taken: list[Job] = []

@@ -92,7 +92,8 @@ def _jobs() -> None:
 def _words() -> None:
     if op.get_bind().dialect.name != "sqlite":
         op.execute(
-            "CREATE INDEX jobs_words ON jobs USING gin (to_tsvector('simple', title || ' ' || coalesce(error, '')))"
+            "CREATE INDEX jobs_words ON jobs USING gin (to_tsvector('simple', "
+            "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g')))"
         )
         return
     op.execute(
