@@ -6,7 +6,11 @@ import typer
 
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
+from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
+from ferryman.cli.jobs import jobs_app
+from ferryman.cli.status import add_status
+from ferryman.cli.up import add_up
 
 app = typer.Typer(
     name="ferry",
@@ -34,6 +38,10 @@ def root(
 
 
 add_get(app)
+add_up(app)
+add_status(app)
+app.add_typer(jobs_app(), name="jobs")
+app.add_typer(downloads_app(), name="downloads")
 app.add_typer(users_app(), name="users")
 app.add_typer(tokens_app(), name="tokens")
 app.add_typer(audit_app(), name="audit")
