@@ -6,6 +6,7 @@ import typer
 
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
+from ferryman.cli.doctor import add_doctor
 from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
 from ferryman.cli.jobs import jobs_app
@@ -40,6 +41,7 @@ def root(
 add_get(app)
 add_up(app)
 add_status(app)
+add_doctor(app)
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
 app.add_typer(users_app(), name="users")

@@ -76,7 +76,7 @@ def _checked(engine: Engine, words: Words, wishes: list[Wish]) -> list[Wish]:
 
 def _text(engine: Engine, url: str, options: Options, beside: str) -> bytes:
     try:
-        return fetch_small(engine, url, options=options, allow=ALLOWED, beside=beside)
+        return fetch_small(engine, url, options=options, beside=beside, allow=ALLOWED)
     except FerryError as error:
         error.message = f"{parse_source(url).url.partition('?')[0]}: {error.message}"
         raise
