@@ -76,6 +76,7 @@ class Answers:
         elif verdict.kind is Kind.WHOLE and (lane.start > 0 or task.disk() or task.lanes != [lane]):
             self._restart(lane, f"{shown(lane.asked.url)} does not serve parts")
         arrival.pin(lane.host, lane.asked.url, head, verdict)
+        task.check_size(arrival.total or 0)
         if verdict.kind is not Kind.BODY:
             task.ranged = False
         if arrival.part is None:

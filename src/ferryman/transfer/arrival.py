@@ -235,8 +235,8 @@ class Arrival:
 
         self._flusher.sync(self.part, lambda error: self._post(lambda: synced(error)))
 
-    def close(self, finisher: Finisher, *, keep: bool) -> None:
-        """Let go of the files; `keep` leaves what a later run can go on from. Never raises."""
+    def close(self, finisher: Finisher, then: Callable[[], None], *, keep: bool) -> None:
+        """Let go of the files, then call `then`; `keep` leaves what a later run can go on from. Never raises."""
         self.stop_chaser()
         part, self.part = self.part, None
         keep = keep and bool(self.base.size())
@@ -250,6 +250,9 @@ class Arrival:
                 journal.close(remove=not keep)
             if part:
                 part.close(remove=not keep)
+            self._post(then)
 
         if part or journal:
             finisher.put(close)
+        else:
+            then()

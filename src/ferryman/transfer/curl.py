@@ -120,7 +120,7 @@ class CurlExchange:
         if self._over:
             return
         try:
-            self._check_literal()
+            self._check_host()
             self._handle = self._build()
         except FerryError as error:
             self._over = True
@@ -164,11 +164,10 @@ class CurlExchange:
 
     # -- setting up -----------------------------------------------------------------------------------------------
 
-    def _check_literal(self) -> None:
-        """Through a proxy we never see the address, so at least a written one is checked here."""
-        host = urlsplit(self._ask.url).hostname or ""
-        if self._ask.allow and any(_is_literal(family, host) for family in (socket.AF_INET, socket.AF_INET6)):
-            self._ask.allow.check(host)
+    def _check_host(self) -> None:
+        """Through a proxy we never see the address, so at least what the URL says is checked here."""
+        if self._ask.allow:
+            self._ask.allow.check_host(urlsplit(self._ask.url).hostname or "")
 
     def _build(self) -> Any:
         ask, options, handle = self._ask, self._ask.options, pycurl.Curl()
@@ -306,14 +305,6 @@ class CurlExchange:
         return taken == len(data)
 
 
-def _is_literal(family: int, host: str) -> bool:
-    try:
-        socket.inet_pton(family, host)
-    except OSError:
-        return False
-    return True
-
-
 def _system_ca() -> str | None:
     import ssl  # noqa: PLC0415 - only for the place of the system's certificates
 
@@ -321,3 +312,9 @@ def _system_ca() -> str | None:
     return ssl.get_default_verify_paths().cafile or next(
         (place for place in places if Path(place).exists()), None
     )
+
+
+def libcurl() -> tuple[str, tuple[str, ...]]:
+    """Return the version of libcurl in use and the protocols it speaks."""
+    info = pycurl.version_info()
+    return str(info[1]), tuple(str(name) for name in info[8])

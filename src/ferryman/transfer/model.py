@@ -37,6 +37,10 @@ class AddressRule(Protocol):
         """Return when `ip` (textual IPv4 or IPv6) is allowed. Raises `Denied` otherwise. Thread-safe, quick."""
         ...
 
+    def check_host(self, host: str, /) -> None:
+        """Judge a host that a proxy will resolve. Raises `Denied`. Thread-safe, quick."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -67,7 +71,8 @@ class Request:
 
     `urls` are mirrors of the same file. `target` is the file to write, or with `folder=True` the folder the file goes
     to; its name then comes from `name(headers, final_url)` once the first answer is there. `size` and `checksum`, when
-    given, must match. `allow` sees every address before a connection to it is made.
+    given, must match; more than `most` bytes are refused. `checksum_url` names a file of checksums to be asked first when
+    there is no `checksum`. `allow` sees every address before a connection to it is made.
     """
 
     urls: tuple[str, ...]
@@ -80,6 +85,7 @@ class Request:
     allow: AddressRule | None = None
     folder: bool = False
     name: Callable[[Headers, str], str] | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from ferryman.core.clock import Clock, SystemClock
+from ferryman.core.digests import Digest
 from ferryman.core.errors import Unavailable
 from ferryman.transfer.engine import Core
 from ferryman.transfer.model import Limits, Request, Result, Snapshot
+from ferryman.transfer.prelude import Prelude
 from ferryman.transfer.task import Task
 
 Log = Callable[[str, str], None]
@@ -30,7 +33,12 @@ class Transfer:
         self._core = core
         self._future: Future[Result] = Future()
         self._future.set_running_or_notify_cancel()
-        self._task = Task(core, request, log or _silent, self._report)
+        self._log = log or _silent
+        if request.checksum_url and not request.checksum:
+            prelude = Prelude(request, self._after_prelude)
+            self._task = Task(core, prelude.request, self._log, prelude.report)
+        else:
+            self._task = Task(core, request, self._log, self._report)
 
     def snapshot(self) -> Snapshot:
         """How far it is, at most about 0.1 s old."""
@@ -64,6 +72,13 @@ class Transfer:
         """Hand the transfer to the loop. Called once, by the engine."""
         self._core.pump.post(lambda: self._core.add(self._task))
 
+    def _after_prelude(self, digest: Digest | None, error: BaseException | None) -> None:
+        if error:
+            self._report(None, error)
+            return
+        self._task = Task(self._core, replace(self.request, checksum=digest), self._log, self._report)
+        self._core.add(self._task)
+
     def _report(self, result: Result | None, error: BaseException | None) -> None:
         if result is not None:
             self._future.set_result(result)
@@ -93,9 +108,11 @@ class Engine:
             if not self._open:
                 return
             self._open = False
-        self._core.pump.post(self._stop_all)
+        stopped = threading.Event()
+        self._core.pump.post(lambda: self._stop_all(stopped))
+        stopped.wait()
+        self._core.finisher.close()  # what it finishes is still reported through the pump
         self._core.pump.close()
-        self._core.finisher.close()
         self._core.flusher.close()
 
     def submit(self, request: Request, *, log: Log | None = None) -> Transfer:
@@ -119,10 +136,11 @@ class Engine:
         """Let `rate_at(unix seconds)` say the global limit, asked every second on the loop; None ends it."""
         self._core.pump.post(lambda: setattr(self._core, "rate_at", rate_at))
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, stopped: threading.Event) -> None:
         for task in list(self._core.tasks):
             task.fail(Stopped("engine closed"))
         self._core.close()
+        stopped.set()
 
     def __enter__(self) -> Self:
         """Start."""

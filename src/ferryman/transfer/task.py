@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ferryman.core.digests import Digest
-from ferryman.core.errors import FerryError, Unavailable
+from ferryman.core.errors import FerryError, Invalid, Unavailable
 from ferryman.transfer import plan
 from ferryman.transfer.answers import Answers
 from ferryman.transfer.arrival import Arrival
@@ -93,11 +93,8 @@ class Task:
         """Open the target; may end the transfer when an existing file is to be skipped. Raises `FerryError`, `OSError`."""
         existing = self.arrival.open(target)
         if existing:
-            self._cleanup(keep=True)
-            size = existing.stat().st_size
-            self._end(
-                Result(existing, size, (), 0.0, self._network, 0, self.request.urls[0], skipped=True), None
-            )
+            size, url = existing.stat().st_size, self.request.urls[0]
+            self._end(Result(existing, size, (), 0.0, self._network, 0, url, skipped=True), None)
             return
         if resumed := self.arrival.resumed:
             self.tries.begin_with(resumed)
@@ -284,6 +281,14 @@ class Task:
             self.arrival.chaser.advance(self.done().watermark())
         if self._unsaved >= SAVE_EVERY and self.ranged:
             self.save()
+        if self.request.most is not None:
+            self.guard(lambda: self.check_size(self.disk()))
+
+    def check_size(self, size: int) -> None:
+        """Raise `Invalid` when `size` is more than the request allows."""
+        most = self.request.most
+        if most is not None and size > most:
+            raise Invalid("source_too_large", f"{shown(self.arrival.url)} has more than {most} bytes.")
 
     def save(self) -> None:
         """Write the journal."""
@@ -389,16 +394,13 @@ class Task:
         assert arrival.target
         part, journal = arrival.part, arrival.journal
         arrival.part = arrival.journal = None
+
+        def done(path: Path | None, digest: Digest | None, error: FerryError | None) -> None:
+            self.core.pump.post(lambda: self._finished(path, digest, error))
+
+        overwrite, expected = self.request.overwrite, arrival.expected
         self.core.finisher.put(
-            Finish(
-                part,
-                journal,
-                arrival.target,
-                self.request.overwrite,
-                arrival.expected,
-                arrival.digest,
-                lambda path, digest, error: self.core.pump.post(lambda: self._finished(path, digest, error)),
-            )  # fmt: skip
+            Finish(part, journal, arrival.target, overwrite, expected, arrival.digest, done)
         )
 
     def _finished(self, path: Path | None, digest: Digest | None, error: FerryError | None) -> None:
@@ -411,27 +413,25 @@ class Task:
             phase=Phase.FINISHING, total=total, network=self._network, disk=total, verified=total if digest else 0,
             rate=self._meter.rate, eta=0.0, resumed=arrival.resumed,
         )  # fmt: skip
-        digests = (digest,) if digest else ()
-        renamed = arrival.renamed or path != arrival.target
         result = Result(
-            path, total, digests, now - self._started, self._network, arrival.resumed,
-            arrival.url, arrival.etag, arrival.mime, renamed=renamed,
+            path=path, size=total, digests=(digest,) if digest else (), seconds=now - self._started,
+            network=self._network, resumed=arrival.resumed, url=arrival.url, etag=arrival.etag, mime=arrival.mime,
+            renamed=arrival.renamed or path != arrival.target,
         )  # fmt: skip
         self._end(result, None)
 
     def fail(self, error: BaseException, *, keep: bool = True) -> None:
         """End with an error; what can be resumed is kept. Too late once the file is being finished."""
         if not self.over and self.phase is not Phase.FINISHING:
-            self._cleanup(keep=keep)
-            self._end(None, error)
+            self._end(None, error, keep=keep)
 
-    def _cleanup(self, *, keep: bool) -> None:
+    def _end(self, result: Result | None, error: BaseException | None, *, keep: bool = True) -> None:
+        """Report, after the files are closed: whoever hears of the end may start the same transfer again."""
+        if self.over:
+            return
         for lane in list(self.lanes):
             self.drop(lane)
-        self.arrival.close(self.core.finisher, keep=keep and (self.ranged or self.arrival.complete))
-
-    def _end(self, result: Result | None, error: BaseException | None) -> None:
-        if not self.over:
-            self.over = True
-            self.core.ended(self)
-            self._report(result, error)
+        self.over = True
+        self.core.ended(self)
+        resumable = keep and (self.ranged or self.arrival.complete)
+        self.arrival.close(self.core.finisher, lambda: self._report(result, error), keep=resumable)
