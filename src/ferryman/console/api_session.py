@@ -11,12 +11,7 @@ from ferryman.accounts.service import Accounts
 from ferryman.web.auth import COOKIE, Caller, Identity, clear_session, identity, set_session
 from ferryman.web.shapes import Strict
 
-_VARIED = r"^([\s\S])\1*(?!\1)([\s\S])(?:\1|\2)*(?!\1|\2)([\s\S])(?:\1|\2|\3)*(?!\1|\2|\3)[\s\S]"
-"""At least four different characters, as `accounts.model.check_password` asks."""
-
-NewPassword = Annotated[
-    str, Field(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD, json_schema_extra={"pattern": _VARIED})
-]
+NewPassword = Annotated[str, Field(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
 
 
 class SignIn(Strict):

@@ -12,6 +12,9 @@ from ferryman.core.errors import Denied
 from ferryman.web.auth import Caller
 from ferryman.web.shapes import Listed, Moment, Strict, Text, moment
 
+_EDGE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
+_NAME = rf"^{_EDGE}([^\x00-\x1f\x7f-\x9f\ufeff]*{_EDGE})?$"
+"""Printable, and no space at either end; spelt so that every dialect of patterns understands the same."""
 DAY = 24 * 3600
 Scope = Literal[
     "downloads:read",
@@ -52,9 +55,7 @@ class TokenCreated(TokenView):
 class NewToken(Strict):
     """A token to create. `expires_in` is in seconds; null never expires. `user` is someone else's name or id."""
 
-    name: Annotated[
-        str, Field(max_length=100, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")
-    ]
+    name: Annotated[str, Field(max_length=100, pattern=_NAME)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     expires_in: Annotated[int, Field(ge=60, le=3650 * DAY)] | None = 90 * DAY
     user: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None

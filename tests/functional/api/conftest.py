@@ -15,9 +15,12 @@ from ferryman.accounts.passwords import Passwords
 from ferryman.accounts.service import Accounts
 from ferryman.console.api import router
 from ferryman.core.clock import SystemClock
+from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
 from ferryman.db import Database
 from ferryman.db.database import sqlite_url
+from ferryman.downloads import api as downloads_api
+from ferryman.downloads.service import Downloads
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.model import NewJob
@@ -45,13 +48,15 @@ class House:
     database: Database
 
 
-def build(folder: Path, host: str) -> House:
-    """Open a house; nothing is on disk until `database.migrate`."""
+def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
+    """Open a house; with a `box` given, nothing is on disk until `database.migrate`."""
     database, clock, hub = Database(sqlite_url(folder / "ferry.db")), SystemClock(), Hub()
     audit = Audit(database, clock)
     accounts = Accounts(database, clock, audit, passwords=Passwords(QUICK))
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
+    downloads = Downloads(ledger, Settings(home=folder), box or SecretBox(folder / "secret.key"))
     parts = [
+        Part("downloads", api=downloads_api.router(downloads, ledger)),
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
