@@ -13,6 +13,8 @@ from ferryman.web.job import hidden
 Status = Literal["", "done", "now", "broken"]
 
 DEFAULT_PRIORITY: Final = 5
+LONG: Final = 44
+"""Letters of a fact that needs a line of its own; such facts come last."""
 _SIZES: Final = frozenset({"size", "network", "resumed", "bytes"})
 _RATES: Final = frozenset({"rate", "average_rate", "rate_limit"})
 _SECONDS: Final = frozenset({"seconds", "duration"})
@@ -83,7 +85,7 @@ def facts_of(job: Job) -> list[tuple[str, str]]:
     facts.extend(_result_facts(hidden(job.result or {})))
     if job.priority != DEFAULT_PRIORITY:
         facts.append(("Priority", f"{job.priority} (0 runs first, 9 last)"))
-    return facts
+    return sorted(facts, key=lambda fact: len(fact[1]) > LONG)
 
 
 def plain_address(url: str) -> str:

@@ -1,0 +1,84 @@
+"""Everyone can use it: no accessibility faults in either theme, nothing to scroll sideways on a phone."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from ferryman.testing.sample import SampleServer
+from tests.browser.conftest import add
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PATHS = (
+    "/",
+    "/downloads",
+    "/downloads?tab=history",
+    "/downloads?open=add",
+    "/jobs",
+    "/settings",
+    "/users",
+    "/tokens",
+    "/audit",
+)
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds on the page, one line for each element."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("(rules) => axe.run(document, rules)", RULES)
+    return [
+        f"{page.url}: {rule['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.fixture
+def filled(page: Page, upstream: SampleServer) -> Page:
+    """A console with something done, something failed and something paused to show."""
+    add(page, upstream.url("hello.txt"), f"{upstream.address}/files/gone.iso", folder="shown")
+    add(page, upstream.url("large.bin"), limit="1MB/s", folder="shown")
+    moving = page.locator("tr", has=page.get_by_role("link", name="large.bin")).first
+    moving.get_by_role("button", name="Pause large.bin").click()
+    expect(moving).to_contain_text("Paused")
+    return page
+
+
+def job_paths(page: Page) -> list[str]:
+    """The pages of the jobs on the list."""
+    page.goto("/jobs")
+    links = page.locator("#list a.title").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    return [str(link) for link in links[:3]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_accessibility_faults(filled: Page, theme: str) -> None:
+    page = filled
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    found = []
+    for path in (*PATHS, *job_paths(page)):
+        page.goto(path)
+        expect(page.locator("html")).to_have_attribute("data-stream", "open")
+        found += faults(page)
+    assert found == []
+
+
+def test_the_sign_in_page_has_no_accessibility_faults(visitor: BrowserContext) -> None:
+    page = visitor.new_page()
+    page.goto("/login")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert faults(page) == []
+
+
+def test_nothing_scrolls_sideways_on_a_phone(filled: Page) -> None:
+    page = filled
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in (*PATHS, *job_paths(page), "/login", "/nothing/here"):
+        page.goto(path)
+        expect(page.locator("main")).to_be_visible()
+        width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        assert width <= 390, path
+    page.goto("/")
+    expect(page.get_by_role("navigation", name="Main, short")).to_be_visible()
+    expect(page.locator(".side")).to_be_hidden()
