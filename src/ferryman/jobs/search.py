@@ -80,7 +80,7 @@ def _words(search: str, *, sqlite: bool) -> ColumnElement[bool]:
         )
         return and_(inner)
     # The same words as in the index of the migration, or it is not used.
-    document = literal_column(
+    document: ColumnElement[Any] = literal_column(
         "to_tsvector('simple', "
         "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g'))"
     )

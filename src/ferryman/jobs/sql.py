@@ -18,16 +18,14 @@ from ferryman.jobs.model import (
     Job,
     NewJob,
     Page,
-    Progress,
     Query,
-    Reason,
     State,
 )
 from ferryman.jobs.ports import Outcome, Save
+from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
 from ferryman.jobs.search import condition, order, read_cursor, write_cursor
 from ferryman.jobs.tables import COUNTS, EVENTS, JOBS, LIMITS
 
-_COLUMNS = [column for column in JOBS.c if column.name != "seq"]
 _LOCK = 0x6665727279
 """PostgreSQL advisory lock that orders leases, so that the limits of concurrency hold."""
 
@@ -189,11 +187,11 @@ def _add(connection: Connection, jobs: Sequence[tuple[str, NewJob]], now: float)
                 )
             accepted.append(earlier)
             continue
-        job = _fresh(job_id, new, now, now + index * 1e-6)
+        job = fresh_job(job_id, new, now, now + index * 1e-6)
         if new.idempotency_key:
             known[new.idempotency_key] = job
         accepted.append(job)
-        rows.append(_row(job))
+        rows.append(row_of(job))
     if rows:
         connection.execute(insert(JOBS), rows)
         _book(connection, Counter((row["kind"], row["state"]) for row in rows))
@@ -207,56 +205,15 @@ def _add(connection: Connection, jobs: Sequence[tuple[str, NewJob]], now: float)
 def _by_key(connection: Connection, keys: list[str]) -> dict[str, Job]:
     found: dict[str, Job] = {}
     for start in range(0, len(keys), 500):
-        statement = select(*_COLUMNS).where(JOBS.c.idempotency_key.in_(keys[start : start + 500]))
+        statement = select(*COLUMNS).where(JOBS.c.idempotency_key.in_(keys[start : start + 500]))
         for row in connection.execute(statement):
-            found[row.idempotency_key] = _job(row)
+            found[row.idempotency_key] = job_of(row)
     return found
 
 
-def _fresh(job_id: str, new: NewJob, now: float, position: float) -> Job:
-    later = new.not_before is not None and new.not_before > now
-    return Job(
-        id=job_id,
-        kind=new.kind,
-        title=new.title,
-        spec=new.spec,
-        state=State.WAITING if later else State.QUEUED,
-        desired=Desired.RUN,
-        priority=new.priority,
-        position=position,
-        owner=new.owner,
-        node=new.node,
-        parent=new.parent,
-        idempotency_key=new.idempotency_key,
-        max_attempts=new.max_attempts,
-        not_before=new.not_before,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _row(job: Job) -> dict[str, Any]:
-    return {
-        column.name: getattr(job, column.name)
-        if column.name != "progress"
-        else dataclasses.asdict(job.progress)
-        for column in _COLUMNS
-    }
-
-
-def _job(row: Any) -> Job:
-    data = dict(row._mapping)
-    data.pop("seq", None)
-    data["state"] = State(data["state"])
-    data["desired"] = Desired(data["desired"])
-    data["reason"] = Reason(data["reason"]) if data["reason"] else None
-    data["progress"] = Progress(**(data["progress"] or {}))
-    return Job(**data)
-
-
 def _get(connection: Connection, job_id: str) -> Job | None:
-    row = connection.execute(select(*_COLUMNS).where(JOBS.c.id == job_id)).first()
-    return _job(row) if row else None
+    row = connection.execute(select(*COLUMNS).where(JOBS.c.id == job_id)).first()
+    return job_of(row) if row else None
 
 
 def _find(connection: Connection, query: Query, *, sqlite: bool) -> Page:
@@ -270,7 +227,7 @@ def _find(connection: Connection, query: Query, *, sqlite: bool) -> Page:
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     cursor = write_cursor(rows[-1], query.sort, keys) if more else None
-    return Page(tuple(_job(row) for row in rows), cursor)
+    return Page(tuple(job_of(row) for row in rows), cursor)
 
 
 def _counts(connection: Connection, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
@@ -390,7 +347,7 @@ def _take(connection: Connection, rows: Sequence[Any], holder: str, now: float, 
     )
     return [
         dataclasses.replace(
-            _job(row),
+            job_of(row),
             state=State.RUNNING,
             epoch=row.epoch + 1,
             attempt=row.attempt + 1,
@@ -438,20 +395,20 @@ def _finish(connection: Connection, job_id: str, epoch: int, outcome: Outcome, n
     if not outcome.counts:
         values["attempt"] = JOBS.c.attempt - 1
     mine = (JOBS.c.id == job_id, JOBS.c.epoch == epoch, JOBS.c.state == State.RUNNING)
-    row = connection.execute(update(JOBS).where(*mine).values(values).returning(*_COLUMNS)).first()
+    row = connection.execute(update(JOBS).where(*mine).values(values).returning(*COLUMNS)).first()
     if row is None:
         return None
     _book(connection, Counter({(row.kind, State.RUNNING): -1, (row.kind, outcome.state): 1}))
     data = {"from": State.RUNNING, "to": outcome.state, "reason": outcome.reason, "error": outcome.error}
     _event(connection, job_id, "state", {key: value for key, value in data.items() if value}, now)
-    return _job(row)
+    return job_of(row)
 
 
 def _requeue(connection: Connection, where: Any, now: float, cause: str) -> list[Job]:
-    rows = connection.execute(select(*_COLUMNS).where(where)).all()
+    rows = connection.execute(select(*COLUMNS).where(where)).all()
     if not rows:
         return []
-    jobs = [_job(row) for row in rows]
+    jobs = [job_of(row) for row in rows]
     booked: Counter[tuple[str, str]] = Counter()
     for job in jobs:
         lost = cause == "lost"
