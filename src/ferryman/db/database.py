@@ -65,6 +65,16 @@ class Database:
         """Bring the tables to the present version, or make them. Blocks; safe to call from several processes."""
         migrate(self.engine)
 
+    def add_function(self, name: str, arguments: int, fn: Callable[..., Any]) -> None:
+        """Let statements on SQLite call `fn`, a pure function, as `name`. Call it before the first use."""
+        if self.sqlite:
+
+            @event.listens_for(self.engine, "connect")
+            def _add(connection: Any, _record: Any) -> None:
+                connection.create_function(name, arguments, fn, deterministic=True)
+
+            self.engine.dispose()
+
     async def close(self) -> None:
         """Finish what is queued and close all connections. Idempotent."""
         await asyncio.to_thread(self.close_now)

@@ -23,7 +23,7 @@ from ferryman.jobs.model import (
 )
 from ferryman.jobs.ports import Outcome, Save
 from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
-from ferryman.jobs.search import condition, order, read_cursor, write_cursor
+from ferryman.jobs.search import FEW, condition, has_words, order, rare_matches, read_cursor, write_cursor
 from ferryman.jobs.tables import COUNTS, EVENTS, JOBS, LIMITS
 
 _LOCK = 0x6665727279
@@ -36,6 +36,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         """Keep jobs in `database`, which must be migrated."""
         self._db = database
+        database.add_function("has_words", 3, has_words)
 
     async def add(self, jobs: Sequence[tuple[str, NewJob]], now: float) -> list[Job]:
         """Accept jobs, all or none."""
@@ -218,7 +219,9 @@ def _get(connection: Connection, job_id: str) -> Job | None:
 
 def _find(connection: Connection, query: Query, *, sqlite: bool) -> Page:
     keys = order(query.sort)
-    where = condition(query, sqlite=sqlite)
+    counting = rare_matches(query) if sqlite else None
+    few = counting is None or (connection.execute(counting).scalar() or 0) <= FEW
+    where = condition(query, sqlite=sqlite, few=few)
     if query.cursor:
         where.append(read_cursor(query.cursor, query.sort, keys))
     ordering = [key.desc() if descending else key for key, descending in keys]

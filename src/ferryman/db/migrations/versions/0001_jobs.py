@@ -84,6 +84,8 @@ def _jobs() -> None:
     op.create_index("jobs_by_parent", "jobs", ["parent", "seq"])
     op.create_index("jobs_by_reason", "jobs", ["reason", "seq"])
     op.create_index("jobs_by_kind", "jobs", ["kind", "seq"])
+    op.create_index("jobs_by_start", "jobs", ["created_at", "seq"])
+    op.create_index("jobs_by_state_finish", "jobs", ["state", "finished_at", "seq"])
     op.create_index("jobs_by_finish", "jobs", ["finished_at", "seq"])
     op.create_index("jobs_by_update", "jobs", ["updated_at", "seq"])
     op.create_index("jobs_by_title", "jobs", ["title", "seq"])
