@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ferryman.testing.sample import SampleServer
-from tests.browser.conftest import add
+from tests.browser.conftest import Console, add
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PATHS = (
@@ -34,15 +34,17 @@ def faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.fixture
-def filled(page: Page, upstream: SampleServer) -> Page:
-    """A console with something done, something failed and something paused to show."""
+@pytest.fixture(scope="module")
+def _filled(browser: Browser, console: Console, session: Path, upstream: SampleServer) -> None:
+    """Have something done, something failed and something paused to show."""
+    context = browser.new_context(base_url=console.address, storage_state=session)
+    page = context.new_page()
     add(page, upstream.url("hello.txt"), f"{upstream.address}/files/gone.iso", folder="shown")
     add(page, upstream.url("large.bin"), limit="1MB/s", folder="shown")
     moving = page.locator("tr", has=page.get_by_role("link", name="large.bin")).first
     moving.get_by_role("button", name="Pause large.bin").click()
     expect(moving).to_contain_text("Paused")
-    return page
+    context.close()
 
 
 def job_paths(page: Page) -> list[str]:
@@ -53,8 +55,8 @@ def job_paths(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_accessibility_faults(filled: Page, theme: str) -> None:
-    page = filled
+@pytest.mark.usefixtures("_filled")
+def test_no_page_has_accessibility_faults(page: Page, theme: str) -> None:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     found = []
     for path in (*PATHS, *job_paths(page)):
@@ -71,8 +73,8 @@ def test_the_sign_in_page_has_no_accessibility_faults(visitor: BrowserContext) -
     assert faults(page) == []
 
 
-def test_nothing_scrolls_sideways_on_a_phone(filled: Page) -> None:
-    page = filled
+@pytest.mark.usefixtures("_filled")
+def test_nothing_scrolls_sideways_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     for path in (*PATHS, *job_paths(page), "/login", "/nothing/here"):
         page.goto(path)

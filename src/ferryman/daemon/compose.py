@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from ferryman import __version__
 from ferryman.accounts.audit import Audit
 from ferryman.accounts.service import Accounts, SessionPolicy
 from ferryman.console import api as console_api
@@ -112,7 +113,7 @@ def _app(
     local_token: str | None,
 ) -> FastAPI:
     nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *console_pages.NAV[1:])
-    renderer = Renderer([console_pages.TEMPLATES, downloads_pages.TEMPLATES], nav)
+    renderer = Renderer([console_pages.TEMPLATES, downloads_pages.TEMPLATES], nav, __version__)
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part(
