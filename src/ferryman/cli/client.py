@@ -19,6 +19,7 @@ from ferryman.core.errors import (
     Unavailable,
 )
 from ferryman.core.home import default_home
+from ferryman.daemon.home import find_running
 
 TIMEOUT: Final = 30.0
 _BRANCHES: Final[dict[int, type[FerryError]]] = {
@@ -128,24 +129,16 @@ class Client:
 def connect() -> Client:
     """Return a client for the daemon of this home.
 
-    `FERRY_ADDRESS` and `FERRY_TOKEN` name another one. Raises `Unavailable` (`daemon_not_running`), `Denied`.
+    `FERRY_ADDRESS` and `FERRY_TOKEN` name another one. Raises `Unavailable` (`daemon_not_running`), `Denied`, `Invalid`.
     """
     address, token = os.environ.get("FERRY_ADDRESS"), os.environ.get("FERRY_TOKEN")
     if address:
         return Client(_checked(address), token or "")
     home = default_home()
-    try:
-        note = json.loads((home / "daemon.json").read_text())
-        secret = (home / "keys" / "local.token").read_text().strip()
-        return Client(str(note["address"]), token or secret)
-    except PermissionError as error:
-        raise Denied(
-            "home_unreadable",
-            f"The home folder {home} belongs to somebody else.",
-            advice="Run the command as that user, or set FERRY_ADDRESS and FERRY_TOKEN.",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise not_running(home) from error
+    running = find_running(home)
+    if running is None:
+        raise not_running(home)
+    return Client(running.address, token or running.token)
 
 
 def not_running(home: Path) -> Unavailable:

@@ -1,7 +1,8 @@
 """Builds everything a daemon needs, in the order in which it depends on each other."""
 
-from collections.abc import Iterable
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -20,7 +21,9 @@ from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
 from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.model import KIND
+from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
+from ferryman.downloads.sweep import Sweeper
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.service import Ledger
@@ -30,12 +33,15 @@ from ferryman.transfer.model import Limits
 from ferryman.transfer.service import Engine
 from ferryman.transfer.timetable import Timetable
 from ferryman.web.app import build_app
-from ferryman.web.feed import LedgerFeed
+from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
 from ferryman.web.health import health_router
-from ferryman.web.metrics import Gauge, Sample, metrics_router
+from ferryman.web.metrics import metrics_router
 from ferryman.web.pages import Renderer
 from ferryman.web.part import Part
 from ferryman.web.stream import events_router
+
+MOST_TRANSFERS: Final = 300
+"""More than the jobs that run at once at most: the engine's own limit never holds one of them back."""
 
 
 class EngineService:
@@ -50,8 +56,8 @@ class EngineService:
         self._engine.start()
 
     async def stop(self) -> None:
-        """Stop all transfers, keeping what arrived."""
-        self._engine.close()
+        """Stop all transfers, keeping what arrived; what is being finished is finished."""
+        await asyncio.to_thread(self._engine.close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,86 +71,103 @@ class Daemon:
     life: Lifecycle
 
 
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the application is built from."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    audit: Audit
+    accounts: Accounts
+    handler: DownloadHandler
+    downloads: Downloads
+    previews: Previews
+
+
 def database_of(settings: Settings) -> Database:
     """The database of a home, not yet migrated."""
     return Database(settings.database_url or sqlite_url(settings.home / "ferry.db"))
 
 
 def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
-    """Build a daemon on a migrated database. Raises `Invalid` for a speed limit that is none."""
-    clock = SystemClock()
-    database = database_of(settings)
-    database.migrate()
-    ledger = Ledger(SqlStore(database), LocalDispatch(), Hub(), clock, settings.home)
-    audit = Audit(database, clock)
-    accounts = Accounts(
-        database, clock, audit=audit, sessions=SessionPolicy(lifetime=settings.session_hours * 3600.0)
-    )
+    """Build a daemon and bring its database to the present version. Blocks; starts nothing.
+
+    Raises `Invalid` for a limit that is none, `Conflict` (`database_newer`), `Unavailable`.
+    """
     engine = engine_of(settings)
-    box = SecretBox(settings.home / "keys" / "secret.key")
+    database = database_of(settings)
+    try:
+        database.migrate()
+        rooms = _rooms(settings, database, engine)
+    except BaseException:
+        database.close_now()
+        raise
     worker = Worker(
-        ledger,
-        {KIND: DownloadHandler(engine, settings.downloads, box)},
+        rooms.ledger,
+        {KIND: rooms.handler},
         concurrency=settings.worker_concurrency,
         kind_limits={KIND: settings.download_concurrency},
     )
+    sweeper = Sweeper(rooms.ledger, settings.downloads)
+    life = Lifecycle(EngineService(engine), sweeper, worker)
+    return Daemon(_app(rooms, local_token), rooms.ledger, rooms.accounts, database, life)
+
+
+def _rooms(settings: Settings, database: Database, engine: Engine) -> Rooms:
+    clock = SystemClock()
+    ledger = Ledger(SqlStore(database), LocalDispatch(), Hub(), clock, settings.home)
+    audit = Audit(database, clock)
+    sessions = SessionPolicy(lifetime=settings.session_hours * 3600.0)
+    box = SecretBox(settings.home / "keys" / "secret.key")
+    private = settings.private_addresses != "deny"
+    handler = DownloadHandler(engine, settings.downloads, box, private=private)
     downloads = Downloads(ledger, settings, box)
-    app = _app(settings, ledger, accounts, audit, downloads, database, local_token)
-    return Daemon(app, ledger, accounts, database, Lifecycle(EngineService(engine), worker))
+    return Rooms(
+        settings=settings,
+        database=database,
+        ledger=ledger,
+        audit=audit,
+        accounts=Accounts(database, clock, audit=audit, sessions=sessions),
+        handler=handler,
+        downloads=downloads,
+        previews=Previews(engine, handler, downloads, ledger),
+    )
 
 
 def engine_of(settings: Settings) -> Engine:
     """The transfer engine with the global limits of the settings."""
     rate = parse_rate(settings.rate_limit)
-    engine = Engine(Limits(active=settings.download_concurrency), rate_limit=rate)
+    # The ledger says how many downloads run; previews and checksum files must not wait for one of their places.
+    engine = Engine(Limits(active=MOST_TRANSFERS), rate_limit=rate)
     timetable = Timetable.parse(settings.rate_schedule)
     if timetable.rules:
         engine.set_timetable(lambda now: timetable.rate_at(now, rate))
     return engine
 
 
-def _app(
-    settings: Settings,
-    ledger: Ledger,
-    accounts: Accounts,
-    audit: Audit,
-    downloads: Downloads,
-    database: Database,
-    local_token: str | None,
-) -> FastAPI:
+def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
+    ledger, settings = rooms.ledger, rooms.settings
     nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *console_pages.NAV[1:])
     renderer = Renderer([console_pages.TEMPLATES, downloads_pages.TEMPLATES], nav, __version__)
+    console = console_pages.router(
+        ledger, rooms.accounts, rooms.audit, settings=settings, renderer=renderer, phases={KIND: PHASES}
+    )
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
-        Part(
-            "console",
-            api=console_api.router(ledger, accounts, audit, settings),
-            pages=console_pages.router(
-                ledger, accounts, audit, settings=settings, renderer=renderer, phases={KIND: PHASES}
-            ),
-        ),
+        Part("console", api=console_api.router(ledger, rooms.accounts, rooms.audit, settings), pages=console),
         Part(
             "downloads",
-            api=downloads_api.router(downloads, ledger),
+            api=downloads_api.router(rooms.downloads, rooms.previews, ledger),
             pages=downloads_pages.router(ledger, settings, renderer),
         ),
     )
+    figures = metrics_router([job_figures(ledger), transfer_figures(rooms.handler.received)])
     return build_app(
         parts,
-        authority=accounts,
+        authority=rooms.accounts,
         renderer=renderer,
-        routers=[
-            health_router({"database": database.answers}),
-            metrics_router([lambda: _job_samples(ledger)]),
-        ],
+        routers=[health_router({"database": rooms.database.answers}), figures],
         host=settings.host,
         local_token=local_token,
     )
-
-
-async def _job_samples(ledger: Ledger) -> Iterable[Sample]:
-    counts = await ledger.counts()
-    return [
-        Gauge("ferry_jobs", "Jobs in the ledger, by state.", number, (("state", str(state)),))
-        for state, number in counts.items()
-    ]

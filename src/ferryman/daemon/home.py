@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ferryman.core.errors import Conflict, Denied
 
+LOCK = "daemon.lock"
 NOTE = "daemon.json"
 TOKEN = "local.token"  # noqa: S105 - the name of a file
 
@@ -38,9 +39,9 @@ class Home:
     def take(self) -> None:
         """Make the folder and hold it. Raises `Conflict` (`home_busy`) when a daemon runs there, `Denied`."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.folder / "keys").mkdir(mode=0o700, exist_ok=True)
-            self._lock = os.open(self.folder / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Denied(
                 "home_unwritable",
@@ -67,23 +68,49 @@ class Home:
         note = json.dumps({"address": address, "pid": os.getpid()})
         _write_private(self.folder / NOTE, note)
 
+    def silence(self) -> None:
+        """Take the announcement back: the daemon is about to stop. Idempotent."""
+        (self.folder / NOTE).unlink(missing_ok=True)
+
     def leave(self) -> None:
         """Give the folder back. Idempotent."""
         if self._lock >= 0:
-            (self.folder / NOTE).unlink(missing_ok=True)
+            self.silence()
             (self.folder / "keys" / TOKEN).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
 
 
 def find_running(folder: Path) -> Running | None:
-    """Read where the daemon of a home is; `None` when none has announced itself."""
+    """Return where the daemon of a home is; None when none runs, also when one was killed and could not tidy up.
+
+    Raises `Denied` (`home_unreadable`) for the home of somebody else.
+    """
     try:
+        if not _is_held(folder / LOCK):
+            return None
         note = json.loads((folder / NOTE).read_text())
         token = (folder / "keys" / TOKEN).read_text().strip()
         return Running(str(note["address"]), int(note["pid"]), token)
+    except PermissionError as error:
+        raise Denied(
+            "home_unreadable",
+            f"The home folder {folder} belongs to somebody else.",
+            advice="Run the command as that user, or set FERRY_ADDRESS and FERRY_TOKEN.",
+        ) from error
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_held(lock: Path) -> bool:
+    handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import signal
 import socket
 import sys
@@ -12,9 +13,10 @@ from granian.server.embed import Server
 
 from ferryman.core.errors import Conflict, Denied, Invalid
 from ferryman.core.settings import Settings
-from ferryman.daemon.compose import Daemon, compose
+from ferryman.daemon.compose import compose
 from ferryman.daemon.home import Home
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -44,52 +46,78 @@ def _runner() -> asyncio.Runner:
 
 
 async def _serve(settings: Settings, home: Home, port: int, *, sample: bool) -> None:
+    stop = _stop_on_signals()
     daemon = await asyncio.to_thread(compose, settings, local_token=home.token)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    password = await daemon.accounts.ensure_admin()
-    await daemon.life.start()
-    server = Server(
-        daemon.app,
-        address=settings.host,
-        port=port,
-        interface=Interfaces.ASGI,
-        log_enabled=False,
-        backlog=512,
-    )
-    serving = asyncio.create_task(server.serve())
-    upstream = await _sample() if sample else None
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(daemon.database.close)
+        password = await daemon.accounts.ensure_admin()
+        server = Server(
+            daemon.app,
+            address=settings.host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            log_enabled=False,
+            backlog=512,
+        )
+        serving = asyncio.create_task(server.serve())
+        stack.push_async_callback(_end_server, server, serving)
+        await daemon.life.start()
+        stack.push_async_callback(daemon.life.stop)
+        if sample:
+            upstream = await _sample()
+            stack.push_async_callback(_end_process, upstream)
         await _until_open(settings.host, port, serving)
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{shown}:{port}"
         home.announce(address)
         _greet(address, password)
-        done, _ = await asyncio.wait(
-            {serving, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED
-        )
-        if serving in done:
+        told = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        home.silence()
+        if serving.done():
             serving.result()
-    finally:
-        if upstream:
-            upstream.terminate()
-        await _end(daemon, server, serving)
 
 
-async def _end(daemon: Daemon, server: Server, serving: "asyncio.Task[None]") -> None:
-    await daemon.life.stop()
+def _stop_on_signals() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set. The second one ends the process at once: jobs survive that too."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stop
+
+
+async def _end_server(server: Server, serving: "asyncio.Task[None]") -> None:
     server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(serving), 3)
     serving.cancel()
-    await daemon.database.close()
 
 
 async def _sample() -> asyncio.subprocess.Process:
-    """Start the sample upstream beside us; it prints its own addresses."""
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "ferryman.testing.sample")
+    """Start the sample upstream beside us; it prints its own addresses, and ends with us however we end."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ferryman.testing.sample", preexec_fn=_die_with_parent
+    )
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def _end_process(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    await process.wait()
 
 
 def _greet(address: str, password: str | None) -> None:

@@ -1,39 +1,78 @@
-"""The API of downloads: add them and list them."""
+"""The API of downloads: add them, look at them before they start, and list them."""
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
-from ferryman.downloads.model import KIND, DownloadOrder
+from ferryman.downloads.model import KIND, DownloadOrder, Line
+from ferryman.downloads.order import Refused
+from ferryman.downloads.preview import Preview, Previews
 from ferryman.downloads.service import Downloads
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
 from ferryman.web.job import JobView, job_view, owner_filter
-from ferryman.web.shapes import PRINTABLE, Cursor, Listed
+from ferryman.web.shapes import PRINTABLE, Cursor, IdempotencyKey, Limit, Listed
 
-TABS: dict[str, tuple[tuple[State, ...], str]] = {
-    "active": ((State.RUNNING, State.PAUSED, State.WAITING), "created_at"),
-    "queue": ((State.QUEUED,), "run_order"),
-    "completed": ((State.SUCCEEDED,), "-finished_at"),
-    "history": ((State.SUCCEEDED, State.FAILED, State.CANCELLED), "-finished_at"),
-    "all": ((), "-created_at"),
+MOST_LOOKED_AT: Final = 50
+
+
+class Tab(StrEnum):
+    """The lists of the page."""
+
+    ACTIVE = "active"
+    QUEUE = "queue"
+    COMPLETED = "completed"
+    HISTORY = "history"
+    ALL = "all"
+
+
+TABS: Final[dict[Tab, tuple[tuple[State, ...], str]]] = {
+    Tab.ACTIVE: ((State.RUNNING, State.PAUSED, State.WAITING), "created_at"),
+    Tab.QUEUE: ((State.QUEUED,), "run_order"),
+    Tab.COMPLETED: ((State.SUCCEEDED,), "-finished_at"),
+    Tab.HISTORY: ((State.SUCCEEDED, State.FAILED, State.CANCELLED), "-finished_at"),
+    Tab.ALL: ((), "-created_at"),
 }
 
 Writer = Annotated[Principal, allow("downloads:write")]
 Reader = Annotated[Principal, allow("downloads:read")]
 
 
+class RefusedView(BaseModel):
+    """An entry of `urls` that was not accepted."""
+
+    index: int = Field(description="Its place in `urls`, from 0.")
+    url: str
+    code: str
+    detail: str
+    advice: str
+
+
 class Accepted(BaseModel):
-    """The jobs that were made, in the order of the request."""
+    """The jobs that were made, in the order of the request; `refused` is empty unless `partial` was asked for."""
 
     items: list[JobView]
+    refused: list[RefusedView]
 
 
-def router(downloads: Downloads, ledger: Ledger) -> APIRouter:
+class Previewed(BaseModel):
+    """What each entry of `urls` leads to, in order."""
+
+    items: list[Preview]
+
+
+class PreviewOrder(DownloadOrder):
+    """An order to look at; it takes what an order takes, with fewer addresses."""
+
+    urls: Annotated[list[Line], Field(min_length=1, max_length=MOST_LOOKED_AT)]
+
+
+def router(downloads: Downloads, previews: Previews, ledger: Ledger) -> APIRouter:
     """Return the routes of downloads, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/downloads", tags=["downloads"])
 
@@ -41,33 +80,34 @@ def router(downloads: Downloads, ledger: Ledger) -> APIRouter:
     async def add(
         caller: Writer,
         order: DownloadOrder,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=200,
-                pattern=PRINTABLE,
-                description="Makes a repeated request harmless.",
-            ),
-        ] = None,
+        partial: Annotated[
+            bool, Query(description="Accept what can be, and say what cannot; otherwise all or none.")
+        ] = False,
+        idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Add one or many downloads: all of them, or none when anything is wrong."""
-        jobs = await downloads.add(order, caller, idempotency_key)
-        return Accepted(items=[job_view(job) for job in jobs])
+        jobs, refused = await downloads.add(order, caller, idempotency_key, partial=partial)
+        return Accepted(items=[job_view(job) for job in jobs], refused=[_refused(one) for one in refused])
+
+    @routes.post("/preview")
+    async def preview(caller: Writer, order: PreviewOrder) -> Previewed:
+        """Look at what would be fetched: name, size, whether it can be resumed, whether it is there. Adds nothing."""
+        return Previewed(items=await previews.look(order, caller))
 
     @routes.get("")
     async def list_downloads(
         caller: Reader,
-        tab: Annotated[
-            Literal["active", "queue", "completed", "history", "all"],
-            Query(description="Which of the lists."),
-        ] = "all",
+        tab: Annotated[Tab, Query(description="Which of the lists.")] = Tab.ALL,
+        state: Annotated[list[State] | None, Query(description="Only these states of the list.")] = None,
         q: Annotated[str, Query(max_length=200, pattern=PRINTABLE, description="Words to search for.")] = "",
         cursor: Cursor = None,
-        limit: Annotated[int, Query(ge=1, le=200, description="Most items of the page.")] = 50,
+        limit: Limit = 50,
     ) -> Listed[JobView]:
-        """List downloads."""
-        states, sort = TABS[tab]
+        """List downloads, as the page does."""
+        of_tab, sort = TABS[tab]
+        states = tuple(one for one in state if not of_tab or one in of_tab) if state else of_tab
+        if state and not states:
+            return Listed(items=[], next_cursor=None)
         page = await ledger.list(
             JobQuery(
                 kinds=(KIND,),
@@ -82,3 +122,10 @@ def router(downloads: Downloads, ledger: Ledger) -> APIRouter:
         return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
 
     return routes
+
+
+def _refused(one: Refused) -> RefusedView:
+    error = one.error
+    return RefusedView(
+        index=one.index, url=one.url, code=error.code, detail=error.message, advice=error.advice
+    )

@@ -1,5 +1,6 @@
 """Which files the running downloads of one process are going to write, so that no two write the same."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,44 +17,51 @@ class Claims:
     def __init__(self) -> None:
         """Nothing is claimed yet."""
         self._holders: dict[Path, str] = {}
+        self._given: dict[tuple[str, Path], Path] = {}
         self._lock = threading.Lock()
 
     def claim(self, holder: str, target: Path, overwrite: Overwrite) -> Path:
-        """Reserve `target` for `holder`, or with `RENAME` the next free name beside it. Idempotent.
+        """Reserve `target` for `holder`; with `RENAME` the next free name when it is there or being written.
 
-        Raises `Conflict` (`target_twice`) when another holder writes it and renaming is not wanted.
+        Claiming the same again gives the same. Raises `Conflict` (`target_twice`) when another holder writes it and
+        renaming is not wanted.
         """
         with self._lock:
-            if self._holders.get(target, holder) != holder:
-                if overwrite is not Overwrite.RENAME:
-                    raise Conflict(
-                        "target_twice",
-                        f"Another download is writing '{target}' already.",
-                        advice="Wait for it, give another name, or choose to rename.",
-                    )
-                target = free_name(target, taken=self._holders)
-            self._holders[target] = holder
-            return target
+            if (known := self._given.get((holder, target))) is not None:
+                return known
+            busy = self._holders.get(target, holder) != holder
+            if busy and overwrite is not Overwrite.RENAME:
+                raise Conflict(
+                    "target_twice",
+                    f"Another download is writing '{target}' already.",
+                    advice="Wait for it, give another name, or choose to rename.",
+                )
+            free = target
+            if overwrite is Overwrite.RENAME and (busy or os.path.lexists(target)):
+                free = free_name(target, taken=self._holders)
+            self._holders[free] = holder
+            self._given[holder, target] = free
+            return free
 
     def release(self, holder: str) -> None:
         """Give up what `holder` claimed."""
         with self._lock:
-            for target in [path for path, other in self._holders.items() if other == holder]:
-                del self._holders[target]
+            for key in [key for key in self._given if key[0] == holder]:
+                self._holders.pop(self._given.pop(key), None)
 
     def namer(
         self,
         holder: str,
         folder: Path,
         overwrite: Overwrite,
-        told: Callable[[Path], None] | None = None,
+        told: Callable[[Path, Mapping[str, str]], None] | None = None,
     ) -> Callable[[Mapping[str, str], str], str]:
-        """Return what names the file of `holder` from an answer, claims it, and says so to `told`."""
+        """Return what names the file of `holder` from an answer and claims it; `told` hears target and headers."""
 
         def name(headers: Mapping[str, str], url: str) -> str:
             target = self.claim(holder, folder / name_from(headers, url), overwrite)
             if told is not None:
-                told(target)
+                told(target, headers)
             return target.name
 
         return name

@@ -1,68 +1,103 @@
 """The body of a download job: one transfer, watched, stopped when asked, gone on with after any interruption."""
 
 import asyncio
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
+from ferryman.downloads.claims import Claims
 from ferryman.downloads.model import KIND, DownloadSpec, Secrets
-from ferryman.jobs.model import Document, Progress
-from ferryman.jobs.run import Run, Stopped, StopReason
+from ferryman.downloads.result import result_document
+from ferryman.downloads.space import Space
+from ferryman.downloads.trail import Trail
+from ferryman.downloads.watch import Watch
+from ferryman.jobs.model import Document
+from ferryman.jobs.run import Run, Stopped
 from ferryman.transfer import preflight
-from ferryman.transfer.model import Options, Request, Result
-from ferryman.transfer.naming import name_from
+from ferryman.transfer.model import Options, Phase, Request, Result, Snapshot
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.service import Engine, Transfer
 from ferryman.transfer.service import Stopped as TransferStopped
+from ferryman.transfer.small import checksum_at, small_request
+from ferryman.transfer.verify import digest_of
 
-PHASES = ("connecting", "downloading", "verifying", "finishing")
+PHASES: Final = ("connecting", "downloading", "verifying", "finishing")
 """The phases of a download, in order."""
-LOOK = 0.5
-"""Seconds between two looks at a transfer."""
+_ARRIVING: Final = frozenset({Phase.CONNECTING, Phase.DOWNLOADING})
 
 
 class DownloadHandler:
-    """Implements `jobs.ports.Handler` on the one engine of the process."""
+    """Implements `jobs.ports.Handler` on the one engine of the process.
+
+    `private` is the upper bound of what the specs allow; `claims` may be shared with others that write there.
+    """
 
     kind = KIND
     spec = DownloadSpec
 
-    def __init__(self, engine: Engine, root: Path, box: SecretBox) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        root: Path,
+        box: SecretBox,
+        *,
+        private: bool = True,
+        claims: Claims | None = None,
+    ) -> None:
         """Write below `root`; open sealed secrets with `box`."""
         self._engine = engine
         self._root = root
         self._box = box
+        self._private = private
+        self._claims = claims or Claims()
+        self._space = Space()
+        self._received = 0
+        self._now: dict[str, int] = {}
+
+    def received(self) -> int:
+        """Bytes received since this process started."""
+        return self._received + sum(self._now.values())
 
     async def run(self, spec: DownloadSpec, run: Run) -> Document:
         """Fetch the file. Raises what the transfer raises, and `Stopped` when asked to stop."""
-        request = self.request_of(spec)
-        await asyncio.to_thread(
-            preflight.check_folder, request.target if request.folder else request.target.parent
-        )
-        loop = asyncio.get_running_loop()
-
-        def log(level: str, message: str) -> None:
-            write = run.log.warning if level == "warning" else run.log.info
-            loop.call_soon_threadsafe(write, message)
-
-        transfer = self._engine.submit(request, log=log)
-        result = await self._watch(transfer, run)
-        return result_document(result)
+        holder = run.job.id
+        try:
+            request = await asyncio.to_thread(self.request_of, spec)
+            checksum_url, request = request.checksum_url, replace(request, checksum_url=None)
+            if checksum_url and not request.checksum:
+                request = replace(request, checksum=await self._listed(request, checksum_url, run))
+            trail = Trail.read(run.checkpoint, self._root)
+            if trail is not None and await asyncio.to_thread(_is_done, trail, request.checksum):
+                run.log.info("The file had arrived before the interruption: nothing is left to do.")
+                return _done_before(trail, request)
+            return result_document(await self._fetch(spec, request, trail, run))
+        finally:
+            self._claims.release(holder)
+            self._space.release(holder)
+            self._received += self._now.pop(holder, 0)
 
     def request_of(self, spec: DownloadSpec) -> Request:
-        """What the engine is asked to do. Raises `Invalid` for a folder that leads out of the root."""
+        """Return what the engine is asked to do for `spec`; makes the folder. Raises what stands in the way."""
         secrets = Secrets.model_validate_json(self._box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
-        folder = join_within(self._root, spec.folder) if spec.folder else self._root
+        folder = join_within(self._root, spec.folder) if spec.folder else self._root.absolute()
+        preflight.check_folder(folder)
+        return self.asked(spec, secrets, folder.resolve())
+
+    def asked(self, spec: DownloadSpec, secrets: Secrets, folder: Path) -> Request:
+        """Return the request for `spec` into the existing `folder`."""
         return Request(
             urls=tuple(spec.urls),
             target=folder / spec.name if spec.name else folder,
             folder=spec.name is None,
-            name=None if spec.name else name_from,
             checksum=Digest.parse(spec.checksum) if spec.checksum else None,
             checksum_url=spec.checksum_url,
             overwrite=spec.overwrite,
-            allow=AddressPolicy(private=spec.private),
+            allow=AddressPolicy(private=spec.private and self._private),
             options=Options(
                 connections=spec.connections,
                 rate_limit=spec.rate_limit,
@@ -75,61 +110,80 @@ class DownloadHandler:
             ),
         )
 
-    async def _watch(self, transfer: Transfer, run: Run) -> Result:
-        ended = asyncio.ensure_future(transfer.result())
-        stopped = asyncio.ensure_future(run.stopped())
-        try:
-            while True:
-                await asyncio.wait({ended, stopped}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-                await self._show(transfer, run)
-                if ended.done():
-                    return ended.result()
-                if stopped.done():
-                    await self._stop(transfer, ended, keep=stopped.result() is not StopReason.CANCEL)
-        except TransferStopped as error:
-            raise Stopped from error
-        finally:
-            stopped.cancel()
-            if not ended.done():
-                transfer.stop()
-                ended.cancel()
-
-    async def _stop(self, transfer: Transfer, ended: "asyncio.Future[Result]", *, keep: bool) -> None:
-        """Stop and wait until nothing of the transfer moves; a cancelled download leaves nothing behind."""
-        transfer.stop(keep=keep)
-        await asyncio.wait({ended})
-        ended.result()
-
-    async def _show(self, transfer: Transfer, run: Run) -> None:
-        now = transfer.snapshot()
-        run.progress(
-            Progress(
-                total=now.total,
-                network=now.network,
-                disk=now.disk,
-                verified=now.verified,
-                rate=now.rate,
-                eta=now.eta,
-                slow=now.slow,
-                connections=now.connections,
+    async def _listed(self, request: Request, url: str, run: Run) -> Digest:
+        """Ask the checksum file what the file must be."""
+        with tempfile.TemporaryDirectory(prefix="ferry-", ignore_cleanup_errors=True) as folder:
+            small = small_request(
+                url, Path(folder), options=request.options, beside=request.urls[0], allow=request.allow
             )
-        )
-        if run.stop_reason is None:
-            await run.phase(str(now.phase))
+            result = await _ended(self._engine.submit(small), run)
+            digest = checksum_at(result.path.read_bytes(), url, request.urls[0])
+        run.log.info(f"{url.partition('?')[0]} says: {digest}")
+        return digest
+
+    async def _fetch(self, spec: DownloadSpec, request: Request, trail: Trail | None, run: Run) -> Result:
+        loop = asyncio.get_running_loop()
+        folder = request.target if request.folder else request.target.parent
+        trails: asyncio.Queue[Trail] = asyncio.Queue()
+
+        def told(target: Path, headers: Mapping[str, str]) -> None:
+            begun = Trail.begin(target, headers)  # now, while nothing of this run is there
+            loop.call_soon_threadsafe(trails.put_nowait, begun)
+
+        def log(level: str, message: str) -> None:
+            loop.call_soon_threadsafe(run.log.warning if level == "warning" else run.log.info, message)
+
+        if trail is not None or spec.name is not None:
+            wanted = Path(trail.target) if trail else request.target
+            target = self._claims.claim(run.job.id, wanted, spec.overwrite)
+            request = replace(request, target=target, folder=False)
+            if trail is None or str(target) != trail.target:
+                trail = Trail.begin(target)
+                await run.save(trail.document())
+        else:
+            name = self._claims.namer(run.job.id, folder, spec.overwrite, told)
+            request = replace(request, name=name)
+        watch = Watch(self._engine.submit(request, log=log), run, trails, trail)
+        return await watch.until_end(lambda now: self._seen(run.job.id, now, folder))
+
+    def _seen(self, holder: str, now: Snapshot, folder: Path) -> None:
+        """Keep account of room and bytes. Raises `Exhausted` when what is still to come does not fit."""
+        self._now[holder] = now.network
+        if now.total is not None and now.phase in _ARRIVING:
+            self._space.reserve(holder, folder, now.total - now.disk)
+        else:
+            self._space.release(holder)
 
 
-def result_document(result: Result) -> Document:
-    """What is recorded of a finished transfer, and what `ferry get --json` prints."""
-    return {
-        "path": str(result.path),
-        "size": result.size,
-        "digests": [str(digest) for digest in result.digests],
-        "seconds": round(result.seconds, 3),
-        "network": result.network,
-        "resumed": result.resumed,
-        "url": result.url,
-        "etag": result.etag,
-        "mime": result.mime,
-        "renamed": result.renamed,
-        "skipped": result.skipped,
-    }
+async def _ended(transfer: Transfer, run: Run) -> Result:
+    """Wait for a small transfer, and stop it when the run has to stop."""
+    ended = asyncio.ensure_future(transfer.result())
+    stopped = asyncio.ensure_future(run.stopped())
+    try:
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            transfer.stop(keep=False)
+        return await ended
+    except TransferStopped as error:
+        raise Stopped from error
+    finally:
+        stopped.cancel()
+
+
+def _is_done(trail: Trail, checksum: Digest | None) -> bool:
+    """Tell whether the file of an interrupted run is complete, and right where that can be told."""
+    if not trail.complete():
+        return False
+    if checksum is None:
+        return True
+    with Path(trail.target).open("rb") as file:
+        return digest_of(file.fileno(), checksum.algorithm) == checksum
+
+
+def _done_before(trail: Trail, request: Request) -> Document:
+    """Return the result of a file that had arrived when its process was killed."""
+    size = trail.total or 0
+    digests = (request.checksum,) if request.checksum else ()
+    return result_document(
+        Result(Path(trail.target), size, digests, seconds=0.0, network=0, resumed=size, url=request.urls[0])
+    )
