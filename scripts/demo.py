@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ferryman.core.units import format_size
+
 FERRY = Path(sys.executable).with_name("ferry")
 TERMINAL = {"succeeded", "failed", "cancelled"}
 MIB = 1 << 20
@@ -31,7 +33,10 @@ MOST_LOST = 8 * MIB
 
 @dataclass(slots=True)
 class Fetched:
-    """One file of the demo: how it was asked for, what had arrived when it was killed, and how it ended."""
+    """One file of the demo: how it was asked for, what had arrived when it was killed, and how it ended.
+
+    `finished` says that it was complete before the kill.
+    """
 
     name: str
     how: str
@@ -40,12 +45,18 @@ class Fetched:
     before: int = 0
     again: int = 0
     size: int = 0
+    finished: bool = False
     right: bool = False
+
+    @property
+    def part(self) -> Path:
+        """Where it is while it arrives."""
+        return self.path.with_name(f"{self.name}.part")
 
     @property
     def lost(self) -> int:
         """Bytes that had arrived before the kill and were fetched again."""
-        return max(self.before + self.again - self.size, 0)
+        return 0 if self.finished else max(self.before + self.again - self.size, 0)
 
     @property
     def well(self) -> bool:
@@ -167,12 +178,11 @@ def fetch_without_daemon(stage: Stage, address: str, digests: dict[str, str]) ->
         "--checksum",
         f"sha256:{digests[file.name]}",
     )
-    part = file.path.with_name("medium.bin.part")
     first = stage.start(FERRY, *command)
-    wait(lambda: part.exists() and occupied(part) > 6 * MIB, 60, "the first bytes")
+    wait(lambda: occupied(file.part) > 6 * MIB, 60, "the first bytes")
     first.send_signal(signal.SIGKILL)
     first.wait()
-    file.before = occupied(part)
+    file.before = occupied(file.part)
     answer = stage.ferry(*command)
     file.size, file.again = file.path.stat().st_size, answer["network"]
     file.right = sha256(file.path) == digests[file.name]
@@ -194,18 +204,21 @@ def fetch_with_daemon(stage: Stage, address: str, digests: dict[str, str]) -> li
                 0
             ]["id"]
         else:
-            file.job = stage.ferry("get", url, "--checksum", checksum, "--detach")["id"]
-    wait(lambda: all(stage.arrived(file.job) > 12 * MIB for file in files[:2]), 60, "both to be under way")
+            file.job = stage.ferry("get", url, "--checksum", checksum, "-c", "2", "--detach")["id"]
+    wait(lambda: all(stage.arrived(file.job) > 4 * MIB for file in files[:2]), 60, "both to be under way")
     for file in files:
-        file.before = stage.arrived(file.job)
+        file.finished = stage.job(file.job)["state"] in TERMINAL
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
+    for file in files:
+        file.before = occupied(file.path if file.finished else file.part)
     say("killed the daemon with -9; starting it again")
     daemon = stage.daemon()
     wait(lambda: all(stage.job(file.job)["state"] in TERMINAL for file in files), 120, "all jobs to end")
     for file in files:
         job = stage.job(file.job)
-        file.size, file.again = file.path.stat().st_size, job["progress"]["network"]
+        file.size = file.path.stat().st_size
+        file.again = 0 if file.finished else job["progress"]["network"]
         file.right = job["state"] == "succeeded" and sha256(file.path) == digests[file.name]
     daemon.terminate()
     if daemon.wait(30) != 0:
@@ -214,7 +227,7 @@ def fetch_with_daemon(stage: Stage, address: str, digests: dict[str, str]) -> li
 
 
 def occupied(path: Path) -> int:
-    """Bytes of a partial file that were written."""
+    """Bytes of a partial file that were written; holes do not count."""
     return path.stat().st_blocks * 512 if path.exists() else 0
 
 
@@ -228,7 +241,7 @@ def show(files: list[Fetched]) -> None:
     head = ("file", "asked by", "size", "before kill -9", "fetched after", "twice", "sha256")
     rows = [
         (
-            file.name, file.how, mib(file.size), mib(file.before), mib(file.again), mib(file.lost),
+            file.name, file.how, format_size(file.size), format_size(file.before), format_size(file.again), format_size(file.lost),
             "right" if file.right else "WRONG",
         )
         for file in files
@@ -236,11 +249,6 @@ def show(files: list[Fetched]) -> None:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
         say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def mib(size: int) -> str:
-    """Bytes as MiB."""
-    return f"{size / MIB:.1f} MiB"
 
 
 def main() -> int:
