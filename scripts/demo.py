@@ -211,7 +211,7 @@ def fetch_with_daemon(stage: Stage, address: str, digests: dict[str, str]) -> li
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
     for file in files:
-        file.before = occupied(file.path if file.finished else file.part)
+        file.before = file.path.stat().st_size if file.finished else occupied(file.part)
     say("killed the daemon with -9; starting it again")
     daemon = stage.daemon()
     wait(lambda: all(stage.job(file.job)["state"] in TERMINAL for file in files), 120, "all jobs to end")
