@@ -1,6 +1,7 @@
 """Databases that every store is tried on: SQLite, and a real PostgreSQL that is started once."""
 
 import pytest
+
 from ferryman.db import Database, sqlite_url
 from ferryman.testing.postgres import postgres
 

@@ -288,7 +288,11 @@ class Task:
         """Raise `Invalid` when `size` is more than the request allows."""
         most = self.request.most
         if most is not None and size > most:
-            raise Invalid("source_too_large", f"{shown(self.arrival.url)} has more than {most} bytes.")
+            raise Invalid(
+                "source_too_large",
+                f"{shown(self.arrival.url)} has more than {most} bytes.",
+                advice="Check that the URL is that of the small file that was meant.",
+            )
 
     def save(self) -> None:
         """Write the journal."""
