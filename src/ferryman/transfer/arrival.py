@@ -49,7 +49,7 @@ class Arrival:
         self.chaser: Chaser | None = None
         self.etag: str | None = None
         self.mime: str | None = None
-        self.url = request.urls[0]
+        self.url = bare(request.urls[0])
         self.age = 0
         self._etags: dict[str, str] = {}
         self._modified: dict[str, str] = {}

@@ -4,6 +4,7 @@ Runs inside the pump: libcurl tells which sockets to watch, and the pump's tick 
 """
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from ferryman.transfer.proxy import proxy_for
 from ferryman.transfer.pump import READ, WRITE, Pump
 
 _BUFFER: Final = 512 * 1024
+_FTP_213: Final = re.compile(rb"213 +(\d{1,19})")
+_FTP_TIME: Final = re.compile(rb"(?:19|20)\d{12}")
 
 
 class Curl:
@@ -176,7 +179,6 @@ class CurlExchange:
         handle.setopt(pycurl.BUFFERSIZE, _BUFFER)
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        handle.setopt(pycurl.SUPPRESS_CONNECT_HEADERS, 1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000))
         handle.setopt(pycurl.OPT_FILETIME, 1)
         handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in ask.headers])
@@ -227,7 +229,9 @@ class CurlExchange:
         except Denied as denied:
             self._denied = denied
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        self._curl.pump.soon(opened.close)  # pycurl goes on with a duplicate
+        return opened
 
     # -- answers --------------------------------------------------------------------------------------------------
 
@@ -238,8 +242,8 @@ class CurlExchange:
     def _header(self, line: bytes) -> None:
         self.connected = True
         if self._ftp:
-            return
-        if line in {b"\r\n", b"\n"}:
+            self._raw.append(line)
+        elif line in {b"\r\n", b"\n"}:
             self._head = b"\r\n".join(self._raw)
             self._raw = []
         else:
@@ -255,28 +259,22 @@ class CurlExchange:
         return self._sink.answered(head)
 
     def _ftp_head(self) -> Head:
-        """Say in HTTP's words what the FTP server said."""
-        length = int(self._handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T))
-        modified = int(self._handle.getinfo(pycurl.INFO_FILETIME))
-        headers = {} if modified < 0 else {"last-modified": f"filetime {modified}"}
-        ask = self._ask
-        if length < 0:
+        """Say in HTTP's words what the FTP server said: 213 answers MDTM with 14 digits first, then SIZE."""
+        ask, headers, total = self._ask, {}, None
+        for line in self._raw:
+            found = _FTP_213.fullmatch(line.strip())
+            if found and _FTP_TIME.fullmatch(found[1]) and "last-modified" not in headers:
+                headers["last-modified"] = f"mdtm {found[1].decode()}"
+            elif found:
+                total = int(found[1])
+        if total is None:
             return Head(200, headers)
-        if not ask.ranged or (not ask.start and ask.end is None):
-            total: int | None = length
-            end = length
-        else:
-            end = ask.start + length
-            total = self._size_known(end)
-        headers["content-length"] = str(end - ask.start)
-        if not ask.ranged or not end:
-            return Head(200, headers)
-        headers["content-range"] = f"bytes {ask.start}-{end - 1}/{total or '*'}"
-        return Head(206, headers)
-
-    def _size_known(self, end: int) -> int | None:
-        """An open end tells the size; with a closed one it stays what it was."""
-        return end if self._ask.end is None else None
+        end = total if ask.end is None else min(ask.end, total)
+        if not ask.ranged or not total:
+            return Head(200, {**headers, "content-length": str(total)})
+        if ask.start >= total:
+            return Head(416, {**headers, "content-range": f"bytes */{total}"})
+        return Head(206, {**headers, "content-range": f"bytes {ask.start}-{end - 1}/{total}"})
 
     def _write(self, data: bytes) -> int:
         if self._over or not self._wanted():

@@ -2,11 +2,13 @@
 
 import os
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from ferryman.core.clock import Clock
+from ferryman.core.errors import Unavailable
 from ferryman.transfer.carrier import Ask, Carrier
 from ferryman.transfer.disk import Flusher
 from ferryman.transfer.finish import Finisher
@@ -26,7 +28,7 @@ class Core:
     def __init__(self, limits: Limits, rate_limit: int, clock: Clock) -> None:
         """Build the parts; the pump is started by the engine."""
         self.limits, self.clock = limits, clock
-        self.pump = Pump(self._tick, self._interval)
+        self.pump = Pump(self._tick, self._interval, self._broken)
         self.hosts = Hosts(limits.per_host)
         self.bucket = Bucket(rate_limit, self.now())
         self.flusher, self.finisher = Flusher(), Finisher()
@@ -108,6 +110,17 @@ class Core:
             task = self._waiting.popleft()
             self._at_network.add(task)
             task.begin()
+
+    def _broken(self, error: Exception) -> None:
+        """A fault of ours: nothing that is at work can be relied on, so all of it ends with an error."""
+        detail = "".join(traceback.format_exception(error))
+        for task in list(self.tasks):
+            task.log("warning", detail)
+            task.fail(
+                Unavailable(
+                    "engine_fault", f"The transfer engine failed ({error!r}).", advice="Report this, please."
+                )
+            )
 
     def _interval(self) -> float | None:
         if not self.tasks:

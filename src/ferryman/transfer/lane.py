@@ -87,9 +87,10 @@ class Lane:
 
     def put(self, data: memoryview) -> int:
         """Write bytes, up to the end of the span."""
-        wanted = data[: max(0, self.end - self.pos)]
-        while len(wanted) < len(data) and self.task.extend(self) > 0:
-            wanted = data[: self.end - self.pos]
+        room = self.end - self.pos
+        while room < len(data) and (grown := self.task.extend(self)) > room:
+            room = grown
+        wanted = data[: max(0, room)]
         if wanted:
             part = self.task.arrival.part
             assert part

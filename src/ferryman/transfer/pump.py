@@ -18,10 +18,15 @@ class Pump:
     """Runs handlers of ready descriptors, posted calls and a tick. `post` is thread-safe, the rest is loop-only.
 
     `tick(now)` is called at least every `interval()` seconds; one tick serves all time-outs and retries, so nothing
-    can pile up timers. `interval` returns None while nothing is at work: then the thread sleeps until it is posted to.
+    can pile up timers. `broken` hears of faults that handlers raise. `interval` returns None while nothing is at work: then the thread sleeps until it is posted to.
     """
 
-    def __init__(self, tick: Callable[[float], None], interval: Callable[[], float | None]) -> None:
+    def __init__(
+        self,
+        tick: Callable[[float], None],
+        interval: Callable[[], float | None],
+        broken: Callable[[Exception], None],
+    ) -> None:
         """Create the descriptors; `start` starts the thread."""
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -29,7 +34,7 @@ class Pump:
         self._handlers: dict[int, Handler] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._soon: deque[Callable[[], None]] = deque()
-        self._tick, self._interval = tick, interval
+        self._tick, self._interval, self._broken = tick, interval, broken
         self._next_tick = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="ferry-pump", daemon=True)
@@ -71,7 +76,10 @@ class Pump:
 
     def _run(self) -> None:
         while not self._closing:
-            self._turn()
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 - a fault of ours ends the transfers, never the loop they wait for
+                self._broken(error)
         self._epoll.close()
         os.close(self._wake)
 

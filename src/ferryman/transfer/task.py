@@ -93,7 +93,7 @@ class Task:
         """Open the target; may end the transfer when an existing file is to be skipped. Raises `FerryError`, `OSError`."""
         existing = self.arrival.open(target)
         if existing:
-            size, url = existing.stat().st_size, self.request.urls[0]
+            size, url = existing.stat().st_size, self.arrival.url
             self._end(Result(existing, size, (), 0.0, self._network, 0, url, skipped=True), None)
             return
         if resumed := self.arrival.resumed:

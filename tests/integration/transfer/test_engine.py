@@ -360,6 +360,7 @@ def test_a_full_disk_keeps_what_is_there_and_goes_on_later(
         os.system(f"umount -l {small}")
 
 
+@pytest.mark.filterwarnings("ignore:The async:DeprecationWarning")  # pyftpdlib on Python 3.11
 def test_ftp_whole_resumed_and_missing(engine: Engine, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
