@@ -35,6 +35,11 @@ class Sink(Protocol):
         """The file bytes go to."""
         ...
 
+    @property
+    def limited(self) -> bool:
+        """Whether a rate limit is on: then little more than a head should be read before `room` is asked."""
+        ...
+
     def answered(self, head: Head) -> bool:
         """The head is there; True when the body is wanted, False when the exchange is over."""
         ...

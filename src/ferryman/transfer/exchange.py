@@ -264,7 +264,7 @@ class WireExchange:
         connection = self._connection
         if connection is None or self._over:
             return
-        window = self._wire.buffer[: _HEAD_READ if connection.plain else 16 * 1024]
+        window = self._wire.buffer[: 4096 if self._sink.limited else _HEAD_READ]
         try:
             count = connection.sock.recv_into(window)
         except _LATER:

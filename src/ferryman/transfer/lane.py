@@ -51,6 +51,11 @@ class Lane:
         assert part
         return part.fd
 
+    @property
+    def limited(self) -> bool:
+        """Whether a rate limit is on."""
+        return bool(self.task.bucket.rate or self.task.core.bucket.rate)
+
     def view(self) -> LaneView:
         """The lane as the planner sees it."""
         return LaneView(self.pos, self.end, self.rate)

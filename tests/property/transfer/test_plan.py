@@ -1,0 +1,152 @@
+"""Ranges, planning and the journal under arbitrary input."""
+
+from contextlib import suppress
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferryman.transfer.body import Chunked
+from ferryman.transfer.journal import SLOT, Record, decode, encode, newest
+from ferryman.transfer.plan import LaneView, Ranges, lanes_wanted, next_take
+from ferryman.transfer.rate import Bucket
+
+TOTAL = 400
+span = st.tuples(st.integers(0, TOTAL), st.integers(0, TOTAL))
+spans = st.lists(span, max_size=12)
+MIB = 1024 * 1024
+
+
+def members(pairs: list[tuple[int, int]]) -> set[int]:
+    return {byte for start, end in pairs for byte in range(start, end)}
+
+
+@given(spans)
+def test_ranges_are_the_set_of_their_bytes(pairs: list[tuple[int, int]]) -> None:
+    ranges = Ranges(pairs)
+    found = ranges.spans()
+    assert members(found) == members(pairs)
+    assert all(before[1] < after[0] for before, after in pairwise(found))
+    assert ranges.size() == len(members(pairs))
+    assert members(ranges.missing(TOTAL)) == set(range(TOTAL)) - members(pairs)
+    watermark = ranges.watermark()
+    assert set(range(watermark)) <= members(pairs)
+    assert watermark not in members(pairs)
+
+
+@given(spans, st.integers(0, TOTAL))
+def test_clipping_keeps_what_is_below(pairs: list[tuple[int, int]], total: int) -> None:
+    assert members(Ranges(pairs).clipped(total).spans()) == {byte for byte in members(pairs) if byte < total}
+
+
+@given(st.data())
+def test_any_order_of_lanes_fetches_every_byte_once(data: st.DataObject) -> None:
+    """Simulates transfers: lanes of random speeds take what the planner gives until all is there."""
+    total = data.draw(st.integers(1, 80)) * MIB + data.draw(st.integers(0, 1000))
+    done = Ranges()
+    lanes: list[list[float]] = []
+    fetched = 0
+    for _ in range(3000):
+        if done.size() == total and not lanes:
+            break
+        views = [LaneView(int(pos), int(end), rate) for _, pos, end, rate in lanes]
+        here = Ranges(done.spans())
+        for start, pos, _, _ in lanes:
+            here.add(int(start), int(pos))
+        take = next_take(total, here, views, 4 * MIB) if len(lanes) < 6 else None
+        if take:
+            assert 0 <= take.start < take.end <= total
+            if take.victim is not None:
+                assert lanes[take.victim][1] <= take.start
+                assert lanes[take.victim][2] == take.end
+                lanes[take.victim][2] = take.start
+            lanes.append([take.start, take.start, take.end, data.draw(st.sampled_from([0.0, 1e5, 1e7, 1e8]))])
+        for lane in lanes:
+            step = min(lane[2] - lane[1], data.draw(st.integers(1, 3)) * MIB)
+            lane[1] += step
+            fetched += int(step)
+        for lane in [lane for lane in lanes if lane[1] >= lane[2]]:
+            done.add(int(lane[0]), int(lane[1]))
+            lanes.remove(lane)
+    assert done.size() == total
+    assert fetched == total
+
+
+@given(st.integers(0, 32), st.integers(0, 32), st.integers(1, 32), st.integers(0, 10**12))
+def test_slow_start_never_exceeds_its_limits(current: int, started: int, limit: int, left: int) -> None:
+    wanted = lanes_wanted(current, min(started, current), limit, left)
+    assert 1 <= wanted <= max(1, min(limit, max(1, 2 * current)))
+
+
+records = st.builds(
+    Record,
+    urls=st.lists(st.text(max_size=40), min_size=1, max_size=3).map(tuple),
+    total=st.none() | st.integers(0, 2**50),
+    etags=st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3),
+    modified=st.dictionaries(st.text(max_size=10), st.text(max_size=10), max_size=3),
+    done=spans.map(lambda pairs: tuple(Ranges(pairs).spans())),
+    safe=spans.map(lambda pairs: tuple(Ranges(pairs).spans())),
+    boot=st.text(max_size=10),
+    writer=st.text(max_size=10),
+    checksum=st.none() | st.text(max_size=20),
+)
+
+
+@given(records, st.integers(0, 2**31))
+def test_a_record_survives_the_journal(record: Record, sequence: int) -> None:
+    assert decode(encode(record, sequence)) == (sequence, record)
+
+
+@given(records, records, st.integers(0, 500), st.binary(max_size=20))
+def test_a_torn_slot_leaves_the_other_one(one: Record, two: Record, cut: int, junk: bytes) -> None:
+    first, second = encode(one, 1), encode(two, 2)
+    torn = second[: min(cut, len(second) - 1)] + junk
+    assert newest(first.ljust(SLOT, b"\0") + torn)[1] in (one, two)
+    assert newest(first.ljust(SLOT, b"\0") + second) == (2, two)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_no_journal_or_a_record(raw: bytes) -> None:
+    assert decode(raw) is None
+
+
+def test_more_spans_than_fit_are_forgotten_smallest_first() -> None:
+    many = tuple((at * 10, at * 10 + (9 if at % 2 else 1)) for at in range(4000))
+    record = Record(("u",), 10**9, {}, {}, many, (), "boot", "writer")
+    found = decode(encode(record, 1))
+    assert found
+    assert set(found[1].done) < set(many)
+    assert all(end - start == 9 for start, end in found[1].done)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=8), st.data())
+def test_chunks_are_joined_however_they_are_cut(pieces: list[bytes], data: st.DataObject) -> None:
+    raw = (
+        b"".join(b"%x;ext=1\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\nTrailer: x\r\n\r\n"
+    )
+    decoder, out, at = Chunked(), b"", 0
+    while at < len(raw):
+        step = data.draw(st.integers(1, 40))
+        assert not decoder.done
+        out += b"".join(decoder.feed(memoryview(raw[at : at + step])))
+        at += step
+    assert decoder.done
+    assert out == b"".join(pieces)
+
+
+@given(st.binary(max_size=200))
+def test_malformed_chunks_raise_only_value_error(raw: bytes) -> None:
+    with suppress(ValueError):
+        Chunked().feed(memoryview(raw))
+
+
+@given(st.integers(1, 10**8), st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 10**7)), max_size=60))
+def test_a_bucket_never_lets_through_more_than_its_rate(rate: int, steps: list[tuple[float, int]]) -> None:
+    bucket, now, passed = Bucket(rate, 0.0), 0.0, 0
+    for wait, want in steps:
+        now += wait
+        allowed = bucket.allowance(now, want)
+        assert 0 <= allowed <= want
+        bucket.spend(allowed)
+        passed += allowed
+        assert passed <= rate * (now + 0.1) + 1
