@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import dataclasses
 import random
 import shutil
 import statistics
@@ -18,8 +19,9 @@ from rich.table import Table
 from ferryman.core.ids import new_id
 from ferryman.db import Database, sqlite_url
 from ferryman.jobs.model import NewJob, Query, Reason, State
-from ferryman.jobs.ports import Outcome
+from ferryman.jobs.ports import Claim, Outcome
 from ferryman.jobs.sql import SqlStore
+from ferryman.jobs.transitions import Cause
 
 NOW = 1_760_000_000.0
 WORDS = ("debian", "ubuntu", "alma", "kernel", "model", "layer", "image", "backup", "mirror", "index")
@@ -60,7 +62,7 @@ async def fill(store: SqlStore, count: int) -> None:
         await store.add(
             [(new_id(now), history(start + n, chance)) for n in range(min(2000, count - start))], now
         )
-        jobs = await store.lease("past", ["download"], 2000, {}, now + 1, now + 60)
+        jobs = await store.lease(Claim("past", ["download"], 2000), now + 1, now + 60)
         await asyncio.gather(
             *[store.finish(job.id, job.epoch, ending(job.title), now + 2 + n) for n, job in enumerate(jobs)]
         )
@@ -69,8 +71,8 @@ async def fill(store: SqlStore, count: int) -> None:
 def ending(title: str) -> Outcome:
     """Nine in ten went well."""
     if title.endswith("7.iso"):
-        return Outcome(State.FAILED, reason=Reason.NETWORK, error="The link was cut.")
-    return Outcome(State.SUCCEEDED, result={"size": 1})
+        return Outcome(Cause.FAIL, reason=Reason.NETWORK, error="The link was cut.")
+    return Outcome(Cause.SUCCEED, result={"size": 1})
 
 
 async def accepting(store: SqlStore) -> float:
@@ -91,7 +93,7 @@ async def working(store: SqlStore) -> float:
         nonlocal done
         while done < 3000:
             now = time.time()
-            jobs = await store.lease(name, ["download"], 8, {}, now, now + 30)
+            jobs = await store.lease(Claim(name, ["download"], 8), now, now + 30)
             if not jobs:
                 return
             await asyncio.gather(*[store.finish(job.id, job.epoch, ending(job.title), now) for job in jobs])
@@ -111,13 +113,9 @@ async def asking(store: SqlStore, query: Query, times: int) -> list[float]:
         taken.append((time.perf_counter() - began) * 1000)
         if page.next_cursor:
             began = time.perf_counter()
-            await store.find(Query(**{**_fields(query), "cursor": page.next_cursor}))
+            await store.find(dataclasses.replace(query, cursor=page.next_cursor))
             taken.append((time.perf_counter() - began) * 1000)
     return taken
-
-
-def _fields(query: Query) -> dict[str, object]:
-    return {name: getattr(query, name) for name in query.__dataclass_fields__}
 
 
 async def measure(folder: Path, jobs: int, rounds: int) -> list[tuple[str, str, str, bool]]:

@@ -108,6 +108,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
         {KIND: rooms.handler},
         concurrency=settings.worker_concurrency,
         kind_limits={KIND: settings.download_concurrency},
+        alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
     sweeper = Sweeper(rooms.ledger, settings.downloads)
     life = Lifecycle(EngineService(engine), sweeper, worker)

@@ -6,7 +6,6 @@ waits for it is committed together, each function in its own savepoint, so that 
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,15 +13,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from ferryman.core.errors import Exhausted, Unavailable
+from ferryman.core.errors import Exhausted, FerryError, Unavailable
 from ferryman.db.migrate import migrate
+from ferryman.db.values import dump
 
 T = TypeVar("T")
 Work = tuple[Callable[[Connection], Any], "Future[Any]"]
 GROUP = 64
 """Most functions that one commit covers."""
+TRIES = 5
+"""How often PostgreSQL may refuse a transaction because of others before its caller hears of it."""
+_CLASHES = ("40001", "40P01")
+"""PostgreSQL, appendix A: serialization_failure, deadlock_detected."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -31,7 +35,10 @@ def sqlite_url(path: Path) -> str:
 
 
 class Database:
-    """Runs functions in transactions. `read` and `write` may be called from any event loop or, as `*_now`, thread."""
+    """Runs functions in transactions. `read` and `write` may be called from any event loop, `write_now` from any thread.
+
+    A function may run more than once when other transactions got in its way; so it changes nothing but the database.
+    """
 
     def __init__(self, url: str, *, readers: int = 4) -> None:
         """Open `url`; raises `Unavailable` only at the first use."""
@@ -40,40 +47,35 @@ class Database:
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="ferryman-read")
         self._writers = ThreadPoolExecutor(readers, thread_name_prefix="ferryman-write")
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
         self._writer: threading.Thread | None = None
         if self.sqlite:
             self._writer = threading.Thread(target=self._write_forever, name="ferryman-writer", daemon=True)
             self._writer.start()
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        """Run `fn` in a read transaction and return its result."""
-        return await asyncio.wrap_future(self._readers.submit(self._transact, fn))
+        """Run `fn` in a read transaction, which on SQLite sees one state of the database, and return its result."""
+        return await asyncio.wrap_future(self._submit(self._readers, fn))
+
+    async def write(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` in a transaction that is durable when this returns; its error rolls it back and is raised.
+
+        When the call is cancelled, it may have happened or not.
+        """
+        return await asyncio.wrap_future(self._change(fn))
+
+    def write_now(self, fn: Callable[[Connection], T]) -> T:
+        """`write` for callers without an event loop; blocks."""
+        return self._change(fn).result()
 
     async def answers(self) -> bool:
         """Tell whether the database answers. Raises `Unavailable` when it cannot be reached."""
         return await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar() == 1)
 
-    async def write(self, fn: Callable[[Connection], T]) -> T:
-        """Run `fn` in a transaction that is durable when this returns; its error rolls it back and is raised."""
-        return await asyncio.wrap_future(self._submit(fn))
-
-    def write_now(self, fn: Callable[[Connection], T]) -> T:
-        """`write` for callers without an event loop; blocks."""
-        return self._submit(fn).result()
-
     def migrate(self) -> None:
         """Bring the tables to the present version, or make them. Blocks; safe to call from several processes."""
         migrate(self.engine)
-
-    def add_function(self, name: str, arguments: int, fn: Callable[..., Any]) -> None:
-        """Let statements on SQLite call `fn`, a pure function, as `name`. Call it before the first use."""
-        if self.sqlite:
-
-            @event.listens_for(self.engine, "connect")
-            def _add(connection: Any, _record: Any) -> None:
-                connection.create_function(name, arguments, fn, deterministic=True)
-
-            self.engine.dispose()
 
     async def close(self) -> None:
         """Finish what is queued and close all connections. Idempotent."""
@@ -81,27 +83,45 @@ class Database:
 
     def close_now(self) -> None:
         """`close` for callers without an event loop."""
-        if self._writer is not None:
+        with self._gate:
+            first, self._closed = not self._closed, True
+        if first and self._writer is not None:
             self._queue.put(None)
             self._writer.join()
-            self._writer = None
         self._readers.shutdown()
         self._writers.shutdown()
         self.engine.dispose()
 
-    def _submit(self, fn: Callable[[Connection], T]) -> "Future[T]":
+    def _change(self, fn: Callable[[Connection], T]) -> "Future[T]":
         if not self.sqlite:
-            return self._writers.submit(self._transact, fn)
+            return self._submit(self._writers, fn)
         future: Future[T] = Future()
-        self._queue.put((fn, future))
+        with self._gate:
+            self._refuse_when_closed()
+            self._queue.put((fn, future))
         return future
 
+    def _submit(self, pool: ThreadPoolExecutor, fn: Callable[[Connection], T]) -> "Future[T]":
+        with self._gate:
+            self._refuse_when_closed()
+            return pool.submit(self._transact, fn)
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("database_closed", "The database is closed.", advice="Ferryman is stopping.")
+
     def _transact(self, fn: Callable[[Connection], T]) -> T:
-        try:
-            with self.engine.begin() as connection:
-                return fn(connection)
-        except OperationalError as error:
-            raise _translate(error) from error
+        for left in reversed(range(TRIES)):
+            try:
+                with self.engine.begin() as connection:
+                    if self.sqlite:
+                        connection.exec_driver_sql("BEGIN")
+                    return fn(connection)
+            except DBAPIError as error:
+                if left and _clashed(error):
+                    continue
+                raise _translate(error) from error
+        raise AssertionError("the last try returns or raises")
 
     def _write_forever(self) -> None:
         last = False
@@ -128,20 +148,19 @@ class Database:
                 for fn, future in group:
                     outcomes.append(_one(connection, fn, future, alone=len(group) == 1))
         except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it
-            problem = _translate(error) if isinstance(error, OperationalError) else error
             for _, future in group:
-                future.set_exception(problem)
+                future.set_exception(_translate(error))
             return
         for future, result, failure in outcomes:
             if failure is None:
                 future.set_result(result)
             else:
-                future.set_exception(failure)
+                future.set_exception(_translate(failure))
 
 
 def _one(
     connection: Connection, fn: Callable[[Connection], T], future: "Future[T]", *, alone: bool
-) -> "tuple[Future[T], T | None, BaseException | None]":
+) -> "tuple[Future[T], T | None, Exception | None]":
     if alone:
         return future, fn(connection), None
     connection.exec_driver_sql("SAVEPOINT one")
@@ -160,9 +179,9 @@ def _sqlite_engine(url: str, readers: int) -> Engine:
         url,
         pool_size=readers + 1,
         max_overflow=0,
-        connect_args={"check_same_thread": False, "timeout": 30, "autocommit": True}
-        if hasattr(sqlite3, "LEGACY_TRANSACTION_CONTROL")
-        else {"check_same_thread": False, "timeout": 30, "isolation_level": None},
+        json_serializer=dump,
+        # The driver must not begin transactions by itself: every function begins its own.
+        connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
     )
 
     @event.listens_for(engine, "connect")
@@ -172,6 +191,7 @@ def _sqlite_engine(url: str, readers: int) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16384",
+            "mmap_size=1073741824",
             "temp_store=MEMORY",
             "wal_autocheckpoint=4000",
         ):
@@ -181,14 +201,33 @@ def _sqlite_engine(url: str, readers: int) -> Engine:
 
 
 def _postgres_engine(url: str, readers: int) -> Engine:
-    url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(url, pool_size=readers * 2, max_overflow=4, pool_pre_ping=True)
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            url = "postgresql+psycopg://" + url.removeprefix(prefix)
+    return create_engine(url, pool_size=readers * 2, max_overflow=4, pool_pre_ping=True, json_serializer=dump)
 
 
-def _translate(error: OperationalError) -> Exception:
-    text = str(error.orig)
-    if "disk is full" in text or "No space left" in text:
-        return Exhausted("disk_full", "The database has no room left.", advice="Make room on its disk.")
-    return Unavailable(
-        "database_unavailable", f"The database did not answer: {text}.", advice="See `ferry doctor`."
-    )
+def _clashed(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed when it is tried again at once."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in _CLASHES
+
+
+def _translate(error: BaseException) -> BaseException:
+    """What the caller hears of: what is not the database's answer stays as it is."""
+    if isinstance(error, FerryError) or not isinstance(error, OperationalError | InterfaceError):
+        return error
+    words = str(error.orig)
+    if (
+        "disk is full" in words
+        or "No space left" in words
+        or getattr(error.orig, "sqlstate", None) == "53100"
+    ):
+        problem: FerryError = Exhausted(
+            "disk_full", "The database has no room left.", advice="Make room on its disk."
+        )
+    else:
+        problem = Unavailable(
+            "database_unavailable", f"The database did not answer: {words}.", advice="See `ferry doctor`."
+        )
+    problem.__cause__ = error
+    return problem

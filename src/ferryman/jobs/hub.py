@@ -1,23 +1,25 @@
 """Live fan-out inside one process: what happens to jobs, to everyone who watches.
 
-A subscriber that is slow loses nothing that matters: progress of one job replaces what it has not taken yet.
+A subscriber that is slow gets the latest of each job rather than all that was. When it lags too far behind even so, it
+gets one `reset` instead of what it missed, and loads anew.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ferryman.jobs.model import Document
 
-MOST = 10_000
-"""Messages a subscriber may lag behind; then the oldest go."""
+MOST: Final = 10_000
+"""Messages a subscriber may lag behind."""
+_LATEST: Final = frozenset({"job", "progress", "counts"})
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`name` is job, progress, log or counts; `id` is the id of a stored event, when it has one."""
+    """`name` is job, deleted, progress, log, counts or reset; `id` is the id of a stored event, when it has one."""
 
     name: str
     data: Document
@@ -27,9 +29,10 @@ class Message:
 class Subscription:
     """One watcher's messages. Iterate it in one task; leave it as a context."""
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", most: int) -> None:
         """Listen to `hub` from now on."""
         self._hub = hub
+        self._most = most
         self._waiting: OrderedDict[Any, Message] = OrderedDict()
         self._wake = asyncio.Event()
         self._serial = 0
@@ -37,14 +40,16 @@ class Subscription:
     def put(self, message: Message) -> None:
         """Take a message; called by the hub."""
         key: Any
-        if message.name in {"progress", "counts"}:
+        if message.name in _LATEST:
             key = (message.name, message.data.get("id"))
+            self._waiting.pop(key, None)
         else:
             self._serial += 1
             key = self._serial
         self._waiting[key] = message
-        if len(self._waiting) > MOST:
-            self._waiting.popitem(last=False)
+        if len(self._waiting) > self._most:
+            self._waiting.clear()
+            self._waiting["reset"] = Message("reset", {})
         self._wake.set()
 
     def close(self) -> None:
@@ -68,15 +73,21 @@ class Subscription:
 
 
 class Hub:
-    """Hands messages to all subscriptions. Belongs to one event loop; `publish` never blocks."""
+    """Hands messages to all subscriptions. `publish` never blocks; everything belongs to one event loop."""
 
-    def __init__(self) -> None:
-        """Start with nobody listening."""
+    def __init__(self, most: int = MOST) -> None:
+        """Start with nobody listening; each may lag `most` messages behind."""
+        self._most = most
         self._subscriptions: set[Subscription] = set()
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens: what is expensive to say need not be said otherwise."""
+        return bool(self._subscriptions)
 
     def subscribe(self) -> Subscription:
         """Listen from now on; close it when done."""
-        subscription = Subscription(self)
+        subscription = Subscription(self, self._most)
         self._subscriptions.add(subscription)
         return subscription
 

@@ -1,20 +1,21 @@
 """What the ledger needs from outside: a store, a dispatch, and the handlers that features bring."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from ferryman.jobs.model import Desired, Document, Event, Job, NewJob, Page, Progress, Query, Reason, State
 from ferryman.jobs.run import Run
+from ferryman.jobs.transitions import Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: the state to move to, and what to record."""
+    """How a run ended, and what to record. `counts` is whether it spends an attempt; `not_before` is for another one."""
 
-    state: State
+    cause: Cause
     result: Document | None = None
     reason: Reason | None = None
     error: str | None = None
@@ -35,14 +36,41 @@ class Save:
     checkpoint: Document | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which jobs a worker takes: of which kinds, at most `free`, within `limits` per kind and for all (`*`) together.
+
+    `node` is where the worker is; jobs that belong to another node, or to none when it has one, are not for it.
+    """
+
+    holder: str
+    kinds: Sequence[str]
+    free: int
+    limits: Mapping[str, int] = field(default_factory=dict)
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease as the store knows it: its epoch, and what people want of the job."""
+
+    epoch: int
+    desired: Desired
+
+
 class Store(Protocol):
     """Where jobs are kept. Every method is one transaction, durable on return, safe to call concurrently.
 
-    A cancelled call may or may not have happened. Methods that take an epoch do nothing and say so when it is old.
+    A cancelled call may or may not have happened. What carries an old epoch is refused: it changes nothing.
+    All raise `Unavailable` when the database does not answer, and `Exhausted` when it has no room.
     """
 
     async def add(self, jobs: Sequence[tuple[str, NewJob]], now: float) -> list[Job]:
-        """Accept jobs under new ids, all or none; one whose idempotency key is known returns the job it has."""
+        """Accept jobs under new ids, all or none, in their order.
+
+        One whose idempotency key is known returns the job it has. Raises `Conflict` (`idempotency_reused`) when that
+        was asked to do something else.
+        """
         ...
 
     async def get(self, job_id: str) -> Job | None:
@@ -54,43 +82,49 @@ class Store(Protocol):
         ...
 
     async def ids(self, query: Query, limit: int) -> list[str]:
-        """The ids of all jobs that match, at most `limit`."""
+        """The ids of all jobs that match, at most `limit`, in the order of the query; its cursor and limit are ignored."""
         ...
 
     async def counts(self, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
-        """How many jobs are in each state; without an owner in constant time."""
+        """How many jobs are in each state, whatever their number, in about the same time."""
         ...
 
-    async def act(
-        self, job_id: str, desired: Desired, state: State | None, expected: Job, now: float
-    ) -> Job | None:
-        """Set what is wanted, and the state where it changes at once; `None` when the job has changed since `expected`."""
+    async def act(self, expected: Job, desired: Desired, state: State | None, now: float) -> Job | None:
+        """Set what is wanted, and the state where it changes at once; `None` when the job is no longer as `expected`."""
         ...
 
     async def set_priority(self, job_id: str, priority: int, now: float) -> Job | None:
-        """Change the order."""
+        """Change the order; `None` when there is no such job."""
         ...
 
-    async def lease(
-        self, holder: str, kinds: Sequence[str], free: int, limits: dict[str, int], now: float, until: float
-    ) -> list[Job]:
-        """Take up to `free` runnable jobs in run order, within the limits per kind. Atomic: no job is taken twice."""
+    async def lease(self, claim: Claim, now: float, until: float) -> list[Job]:
+        """Take runnable jobs in run order. Atomic: no job is taken twice, and limits hold over all workers."""
         ...
 
-    async def renew(self, holder: str, until: float) -> dict[str, tuple[int, Desired]]:
-        """Prolong all leases of a holder; tell each one's epoch and what is wanted of it."""
+    async def renew(self, holder: str, jobs: Sequence[str], until: float) -> dict[str, Held]:
+        """Prolong the leases of these jobs that `holder` still has, and tell them; others run out."""
+        ...
+
+    async def held(self, holder: str) -> dict[str, Held]:
+        """The leases a holder has. Only reads."""
         ...
 
     async def save(self, saves: Sequence[Save], now: float) -> set[str]:
         """Record progress, phases and checkpoints; return the ids whose epoch was old."""
         ...
 
-    async def finish(self, job_id: str, epoch: int, outcome: Outcome, now: float) -> Job | None:
-        """End a run; `None` when the epoch is old."""
+    async def finish(
+        self, job_id: str, epoch: int, outcome: Outcome, now: float, progress: Progress | None = None
+    ) -> Job | None:
+        """End a run; `None` when the epoch is old. Where it goes also depends on what is wanted, see `end_of_run`."""
         ...
 
     async def reclaim(self, now: float, dead: Sequence[str]) -> list[Job]:
-        """Put back jobs whose lease ran out or whose holder is among the `dead`."""
+        """End the runs whose lease ran out or whose holder is among the `dead`; return the jobs as they are now.
+
+        They go back to the queue without spending an attempt; one that was lost `retry.MOST_LOSSES` times in a row
+        without a new checkpoint fails, because it may be what takes its workers down.
+        """
         ...
 
     async def wake(self, now: float) -> list[Job]:
@@ -99,10 +133,6 @@ class Store(Protocol):
 
     async def next_due(self) -> float | None:
         """When the next waiting job is due."""
-        ...
-
-    async def last_event(self) -> int:
-        """The id of the newest event, 0 when there is none."""
         ...
 
     async def holders(self) -> list[str]:
@@ -117,6 +147,10 @@ class Store(Protocol):
         """Events in order, of one job or of all."""
         ...
 
+    async def last_event(self) -> int:
+        """The id of the newest event, 0 when there is none."""
+        ...
+
     async def limits(self) -> dict[str, int]:
         """Concurrency per kind; `*` is for all together."""
         ...
@@ -126,7 +160,7 @@ class Store(Protocol):
         ...
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove finished jobs and their events; return what was removed."""
+        """Remove those that are finished, with their events; return what was removed."""
         ...
 
 

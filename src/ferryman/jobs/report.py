@@ -10,8 +10,7 @@ from ferryman.jobs.model import TERMINAL, Document, Event, Job
 
 def report(job: Job, events: Sequence[Event]) -> Document:
     """The report as a JSON object. Times are RFC 3339, sizes bytes, rates bytes per second, durations seconds."""
-    end = job.finished_at or job.updated_at
-    seconds = max(0.0, end - job.started_at) if job.started_at else None
+    seconds = worked(job, events)
     progress = job.progress
     moved = progress.network or progress.disk
     return {
@@ -36,6 +35,21 @@ def report(job: Job, events: Sequence[Event]) -> Document:
         "errors": [event.data for event in events if event.data.get("error")],
         "phases": [{"at": rfc3339(event.at), **event.data} for event in events if event.type == "phase"],
     }
+
+
+def worked(job: Job, events: Sequence[Event]) -> float | None:
+    """Seconds that workers ran the job, without what it waited in between; `None` when it never ran."""
+    if job.started_at is None:
+        return None
+    total, since = 0.0, None
+    for event in events:
+        if event.data.get("to") == "running":
+            since = event.at
+        elif event.data.get("from") == "running" and since is not None:
+            total, since = total + max(0.0, event.at - since), None
+    if since is not None:
+        total += max(0.0, job.updated_at - since)
+    return total or max(0.0, (job.finished_at or job.updated_at) - job.started_at)
 
 
 def report_text(job: Job, events: Sequence[Event]) -> str:

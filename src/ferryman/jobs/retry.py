@@ -22,6 +22,9 @@ LONGEST: Final = 600.0
 NO_ROOM: Final = 30.0
 """Seconds between two looks at a full disk; they spend no attempt."""
 
+MOST_LOSSES: Final = 20
+"""How often in a row a job may lose its worker without a new checkpoint before it fails."""
+
 _REASONS: Final[tuple[tuple[type[FerryError], Reason], ...]] = (
     (Invalid, Reason.INVALID),
     (Denied, Reason.DENIED),

@@ -1,13 +1,17 @@
 """Between rows of the database and jobs. Pure."""
 
 import dataclasses
-from typing import Any
+import math
+from typing import Any, Final
 
-from ferryman.jobs.model import Desired, Job, NewJob, Progress, Reason, State
+from ferryman.db.values import clean
+from ferryman.jobs.model import Desired, Document, Job, NewJob, Progress, Reason, State
 from ferryman.jobs.tables import JOBS
 
-COLUMNS = [column for column in JOBS.c if column.name != "seq"]
-"""What a job is read from."""
+MOST_TITLE: Final = 1000
+"""Characters of a title that are kept."""
+COLUMNS: Final = [part for part in JOBS.c if part.name not in {"seq", "losses"}]
+"""What makes a `Job`."""
 
 
 def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
@@ -16,7 +20,7 @@ def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
     return Job(
         id=job_id,
         kind=new.kind,
-        title=new.title,
+        title=new.title[:MOST_TITLE],
         spec=new.spec,
         state=State.WAITING if later else State.QUEUED,
         desired=Desired.RUN,
@@ -33,22 +37,29 @@ def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
     )
 
 
-def row_of(job: Job) -> dict[str, Any]:
-    """Return the columns of a job."""
-    return {
-        column.name: getattr(job, column.name)
-        if column.name != "progress"
-        else dataclasses.asdict(job.progress)
-        for column in COLUMNS
-    }
-
-
 def job_of(row: Any) -> Job:
-    """Read a job from a row of `JOBS`."""
+    """The job of a row with `COLUMNS`."""
     data = dict(row._mapping)
-    data.pop("seq", None)
+    for extra in ("seq", "losses"):
+        data.pop(extra, None)
     data["state"] = State(data["state"])
     data["desired"] = Desired(data["desired"])
     data["reason"] = Reason(data["reason"]) if data["reason"] else None
     data["progress"] = Progress(**(data["progress"] or {}))
     return Job(**data)
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """The row of a new job."""
+    values: dict[str, Any] = {part.name: getattr(job, part.name) for part in COLUMNS}
+    return values | {"progress": progress_of(job.progress), "title": clean(job.title), "losses": 0}
+
+
+def progress_of(progress: Progress) -> Document:
+    """Progress as it is stored: without what is still at its default, and only with numbers JSON has."""
+    values = {}
+    for part in dataclasses.fields(progress):
+        value = getattr(progress, part.name)
+        if value != part.default and not (isinstance(value, float) and not math.isfinite(value)):
+            values[part.name] = value
+    return values

@@ -1,30 +1,45 @@
-"""From a `Query` to SQL: filters, orders and cursors. Pure: it makes expressions and touches no database."""
+"""Lists, filters and searches over a long history.
+
+Every order has an index per kind and state, and the counts tell exactly how many jobs each kind and state has. So a list
+is merged from the few cells it needs, each read in order from its index, and stops when the page is full. Where one filter
+leaves few jobs, those are gathered and sorted instead. Search walks the full-text index, the newest first.
+"""
 
 import base64
 import binascii
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    String,
-    TextClause,
+    Connection,
+    Select,
     and_,
+    exists,
     false,
     func,
+    literal,
     literal_column,
     select,
-    text,
     tuple_,
 )
 
 from ferryman.core.errors import Invalid
 from ferryman.core.ids import is_id
-from ferryman.jobs.model import TERMINAL, Query
-from ferryman.jobs.tables import JOBS
+from ferryman.jobs.model import Page, Query, State
+from ferryman.jobs.rows import job_of
+from ferryman.jobs.tables import BLOCK, BLOCKS, COUNTS, JOBS, WORDS, chunks
 
-_ORDERS: dict[str, tuple[Any, ...]] = {
+FEW: Final = 4000
+"""Jobs that are gathered and sorted rather than looked for along an order."""
+FEW_IN_A_ROW: Final = 20_000
+"""The same for neighbours, which are read much faster."""
+MOST_WORDS: Final = 16
+"""Words of a search that count."""
+
+_ORDERS: Final[dict[str, tuple[Any, ...]]] = {
     "created_at": (),
     "updated_at": (JOBS.c.updated_at,),
     "finished_at": (JOBS.c.finished_at,),
@@ -32,155 +47,333 @@ _ORDERS: dict[str, tuple[Any, ...]] = {
     "priority": (JOBS.c.priority, JOBS.c.position),
     "run_order": (JOBS.c.priority, JOBS.c.position),
 }
-SORTS = tuple(_ORDERS)
-"""What a list can be sorted by; each also with `-` for the other direction."""
+SORTS: Final = tuple(_ORDERS)
+"""What a list can be sorted by; each also with `-` for the other direction. `created_at` is the order of acceptance."""
 
-FEW = 3000
-"""Matches of a search up to which they are collected first; beyond, the list is walked in its order and filtered."""
-_MARGIN = 60.0
-
-Key = tuple[Any, bool]
+Filter = ColumnElement[bool]
+Column = Callable[[str], Any]
 
 
-def order(sort: str) -> list[Key]:
-    """Columns to order by and whether each goes down; the last one makes it total. Raises `Invalid`."""
-    down = sort.startswith("-")
-    columns = _ORDERS.get(sort.removeprefix("-"))
-    if columns is None:
-        raise Invalid(
-            "sort_invalid", f"'{sort[:80]}' is no order of jobs.", advice=f"Use one of {', '.join(SORTS)}."
+class Order:
+    """The order of a list: columns, of which the last makes it total, all up or all down."""
+
+    def __init__(self, sort: str) -> None:
+        """Read `sort`. Raises `Invalid` (`sort_invalid`)."""
+        columns = _ORDERS.get(sort.removeprefix("-"))
+        if columns is None:
+            raise Invalid(
+                "sort_invalid",
+                f"'{sort[:80]}' is no order of jobs.",
+                advice=f"Use one of {', '.join(SORTS)}.",
+            )
+        self.sort = sort
+        self.name = sort.removeprefix("-")
+        self.down = sort.startswith("-")
+        self.columns = (*columns, JOBS.c.seq)
+
+    def clauses(self, of: Column) -> list[Any]:
+        """What to put behind ORDER BY."""
+        return [of(key.name).desc() if self.down else of(key.name).asc() for key in self.columns]
+
+    def after(self, values: Sequence[Any], of: Column) -> Filter:
+        """The condition of what follows `values`."""
+        here = tuple_(*[of(key.name) for key in self.columns])
+        there = tuple_(*[literal(value, key.type) for value, key in zip(values, self.columns, strict=True)])
+        return here < there if self.down else here > there
+
+    def key(self, row: Any) -> tuple[Any, ...]:
+        """Where a row is in the order."""
+        return tuple(getattr(row, key.name) for key in self.columns)
+
+
+def find(connection: Connection, query: Query, *, sqlite: bool) -> Page:
+    """A page of jobs. Raises `Invalid` for a sort or cursor that is none."""
+    order = Order(query.sort)
+    rows = _rows(connection, Search(connection, query, order, sqlite=sqlite).seqs(query.limit + 1))
+    more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    return Page(tuple(job_of(row) for row in rows), write_cursor(order, rows[-1]) if more else None)
+
+
+def find_ids(connection: Connection, query: Query, limit: int, *, sqlite: bool) -> list[str]:
+    """The ids of jobs that match, at most `limit`, in the order of the query."""
+    seqs = Search(connection, query, Order(query.sort), sqlite=sqlite).seqs(limit)
+    found: dict[int, str] = {}
+    for part in chunks(seqs):
+        for row in connection.execute(select(JOBS.c.seq, JOBS.c.id).where(JOBS.c.seq.in_(part))):
+            found[row.seq] = row.id
+    return [found[seq] for seq in seqs if seq in found]
+
+
+def counts(connection: Connection, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
+    """Jobs per state."""
+    found = dict.fromkeys(State, 0)
+    statement = select(COUNTS.c.state, func.sum(COUNTS.c.number).label("jobs")).group_by(COUNTS.c.state)
+    if kinds:
+        statement = statement.where(COUNTS.c.kind.in_(list(kinds)))
+    if owner is not None:
+        statement = statement.where(COUNTS.c.owner == owner)
+    for row in connection.execute(statement):
+        found[State(row.state)] = int(row.jobs)
+    return found
+
+
+def words_of(search: str) -> list[str]:
+    """The words of a search, without anything a query language could mean."""
+    return re.findall(r"[^\W_]+", search.lower())[:MOST_WORDS]
+
+
+class Search:
+    """Finds what matches a query on one connection, in order, by the cheapest of its ways."""
+
+    def __init__(self, connection: Connection, query: Query, order: Order, *, sqlite: bool) -> None:
+        """Read the cursor of the query. Raises `Invalid` (`cursor_invalid`)."""
+        self._connection = connection
+        self._query = query
+        self._order = order
+        self._sqlite = sqlite
+        self._start = read_cursor(order, query.cursor) if query.cursor else None
+        self._words = words_of(query.text)
+
+    def seqs(self, limit: int) -> list[int]:
+        """The rows that match, by `seq`, at most `limit`."""
+        text = self._query.text.strip().lower()
+        if is_id(text):
+            return self._sorted(self._gather(JOBS.c.id == text, "text"), limit)
+        if text and not self._words:
+            return []
+        cells = self._cells()
+        if not cells:
+            return []
+        if not self._sqlite and text:
+            return self._sorted(self._gather(self._matching(), "text"), limit)
+        few = self._few(cells)
+        if few is not None:
+            return self._sorted(few, limit)
+        return self._walk(cells, limit)
+
+    # how many
+
+    def _cells(self) -> dict[tuple[str, str], int]:
+        """Kinds and states that have jobs and pass the filters, with their numbers."""
+        number = func.sum(COUNTS.c.number)
+        statement = select(COUNTS.c.kind, COUNTS.c.state, number.label("jobs")).having(number > 0)
+        if self._query.kinds:
+            statement = statement.where(COUNTS.c.kind.in_(self._query.kinds))
+        if self._query.states:
+            statement = statement.where(COUNTS.c.state.in_([str(state) for state in self._query.states]))
+        if self._query.owner is not None:
+            statement = statement.where(COUNTS.c.owner == self._query.owner)
+        rows = self._connection.execute(statement.group_by(COUNTS.c.kind, COUNTS.c.state))
+        return {(row.kind, row.state): int(row.jobs) for row in rows}
+
+    def _few(self, cells: dict[tuple[str, str], int]) -> Select[Any] | None:
+        """The filter that leaves fewest jobs, when they are few."""
+        ways: list[tuple[int, Select[Any]]] = []
+        if self._words:
+            rows = select(WORDS.c.rowid).where(self._match())
+            ways.append((self._probe(rows), self._gather(JOBS.c.seq.in_(rows), "text")))
+        for name, condition in self._narrow():
+            ways.append((self._probe(select(JOBS.c.seq).where(condition)), self._gather(condition, name)))
+        if self._query.owner is not None:
+            ways.append(
+                (sum(cells.values()), self._gather(self._in_cells(cells, owned=True), "cells", "owner"))
+            )
+        elif self._query.kinds or self._query.states:
+            ways.append((sum(cells.values()), self._gather(self._in_cells(cells), "cells")))
+        if self._sqlite and (window := self._window()) is not None:
+            spread = (window[1] - window[0]) * FEW // FEW_IN_A_ROW
+            ways.append((spread, self._gather(JOBS.c.seq.between(*window))))
+        number, way = min(ways, key=lambda item: item[0], default=(FEW + 1, select()))
+        return way if number <= FEW else None
+
+    def _narrow(self) -> list[tuple[str, Filter]]:
+        found: list[tuple[str, Filter]] = []
+        if self._query.parent is not None:
+            found.append(("parent", JOBS.c.parent == self._query.parent))
+        if self._query.reasons:
+            found.append(("reasons", JOBS.c.reason.in_([str(reason) for reason in self._query.reasons])))
+        return found
+
+    def _probe(self, rows: Select[Any]) -> int:
+        """How many rows there are; beyond `FEW` it does not matter."""
+        some = rows.limit(FEW + 1).subquery()
+        return int(self._connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+    def _window(self) -> tuple[int, int] | None:
+        """Between which rows the jobs accepted in the asked time are, not exactly; `None` without such a filter."""
+        if self._query.since is None and self._query.until is None:
+            return None
+        statement = select(func.min(BLOCKS.c.block), func.max(BLOCKS.c.block))
+        if self._query.since is not None:
+            statement = statement.where(BLOCKS.c.last >= self._query.since)
+        if self._query.until is not None:
+            statement = statement.where(BLOCKS.c.first < self._query.until)
+        low, high = self._connection.execute(statement).one()
+        return (0, -1) if low is None else (low * BLOCK, (high + 1) * BLOCK - 1)
+
+    # the two ways
+
+    def _gather(self, driver: Filter, *done: str) -> Select[Any]:
+        """All that match, found by `driver`; `done` names the filters it stands for."""
+        rows = select(JOBS.c.seq).where(driver, *self._filters(self._hidden, done))
+        if self._start is not None:
+            rows = rows.where(self._order.after(self._start, self._hidden))
+        return rows
+
+    def _sorted(self, rows: Select[Any], limit: int) -> list[int]:
+        statement = rows.order_by(*self._order.clauses(self._hidden)).limit(limit)
+        return list(self._connection.execute(statement).scalars())
+
+    def _walk(self, cells: dict[tuple[str, str], int], limit: int) -> list[int]:
+        if self._order.name == "created_at":
+            if self._words:
+                return self._walk_words(limit)
+            for name, condition in self._narrow():
+                if name == "parent" or len(self._query.reasons) == 1:
+                    statement = self._along(condition, name).limit(limit)
+                    return list(self._connection.execute(statement).scalars())
+        return self._walk_cells(cells, limit)
+
+    def _walk_words(self, limit: int) -> list[int]:
+        """Along the full-text index, whose rows have the order of acceptance."""
+        row = WORDS.c.rowid
+        statement = select(row).where(self._match())
+        if self._start is not None:
+            (seq,) = self._start
+            statement = statement.where(row < seq if self._order.down else row > seq)
+        if (window := self._window()) is not None:
+            statement = statement.where(row >= window[0], row <= window[1])
+        if filters := self._filters(self._hidden, ("text",)):
+            statement = statement.where(exists(select(literal(1)).where(JOBS.c.seq == row, *filters)))
+        statement = statement.order_by(row.desc() if self._order.down else row.asc()).limit(limit)
+        return list(self._connection.execute(statement).scalars())
+
+    def _walk_cells(self, cells: dict[tuple[str, str], int], limit: int) -> list[int]:
+        """Along the index of the order in each cell, merged."""
+        owned = self._query.owner is not None and self._order.name == "created_at"
+        found: list[tuple[tuple[Any, ...], int]] = []
+        for kind, state in cells:
+            here = and_(JOBS.c.kind == kind, JOBS.c.state == state)
+            if owned:
+                here = and_(here, JOBS.c.owner == self._query.owner)
+            statement = self._along(here, "cells", *(["owner"] if owned else [])).limit(limit)
+            rows = self._connection.execute(statement.add_columns(*self._order.columns[:-1]))
+            found += [(self._order.key(row), row.seq) for row in rows]
+        found.sort(reverse=self._order.down)
+        return [seq for _, seq in found[:limit]]
+
+    def _along(self, here: Filter, *done: str) -> Select[Any]:
+        rows = select(JOBS.c.seq).where(here, *self._filters(self._hidden, done))
+        if self._sqlite and self._order.name == "created_at" and (window := self._window()) is not None:
+            rows = rows.where(JOBS.c.seq.between(*window))
+        if self._order.name == "finished_at":
+            rows = rows.where(JOBS.c.finished_at.is_not(None))
+        if self._start is not None:
+            rows = rows.where(self._order.after(self._start, _plain))
+        return rows.order_by(*self._order.clauses(_plain))
+
+    # filters
+
+    def _filters(self, of: Column, done: Sequence[str]) -> list[Filter]:
+        """All filters but those in `done`."""
+        query = self._query
+        found: list[Filter] = []
+        if query.kinds and "cells" not in done:
+            found.append(of("kind").in_(query.kinds))
+        if query.states and "cells" not in done:
+            found.append(of("state").in_([str(state) for state in query.states]))
+        if query.reasons and "reasons" not in done:
+            found.append(of("reason").in_([str(reason) for reason in query.reasons]))
+        if query.owner is not None and "owner" not in done:
+            found.append(of("owner") == query.owner)
+        if query.parent is not None and "parent" not in done:
+            found.append(of("parent") == query.parent)
+        if query.since is not None:
+            found.append(of("created_at") >= query.since)
+        if query.until is not None:
+            found.append(of("created_at") < query.until)
+        if self._order.name == "finished_at":
+            found.append(of("finished_at").is_not(None))
+        if self._words and "text" not in done:
+            found.append(self._matching())
+        return found
+
+    def _hidden(self, name: str) -> Any:
+        """A column that SQLite does not use an index for: the way was chosen here, by exact numbers."""
+        return literal_column(f"+jobs.{name}", JOBS.c[name].type) if self._sqlite else JOBS.c[name]
+
+    def _in_cells(self, cells: dict[tuple[str, str], int], *, owned: bool = False) -> Filter:
+        kinds = sorted({kind for kind, _ in cells})
+        states = sorted({state for _, state in cells})
+        here = and_(JOBS.c.kind.in_(kinds), JOBS.c.state.in_(states))
+        return and_(JOBS.c.owner == self._query.owner, here) if owned else here
+
+    def _match(self) -> Filter:
+        """Full-text match on SQLite. One letter is a word, not a beginning: it would begin half of all words."""
+        match = " AND ".join(f'"{word}"' + ("*" if len(word) > 1 else "") for word in self._words)
+        return literal_column("jobs_words").op("MATCH")(match)
+
+    def _matching(self) -> Filter:
+        """Whether one row of `JOBS` matches the words."""
+        if not self._words:
+            return false()
+        if self._sqlite:
+            return exists(select(literal(1)).where(self._match(), WORDS.c.rowid == JOBS.c.seq))
+        # The same words as in the index of the migration, or it is not used.
+        document: ColumnElement[Any] = literal_column(
+            "to_tsvector('simple', "
+            "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g'))"
         )
-    return [(column, down) for column in (*columns, JOBS.c.seq)]
+        wanted = " & ".join(word + (":*" if len(word) > 1 else "") for word in self._words)
+        return document.op("@@")(func.to_tsquery(literal_column("'simple'"), wanted))
 
 
-def condition(query: Query, *, sqlite: bool, few: bool = True) -> list[ColumnElement[bool]]:
-    """The filters of a query; `few` says that a search finds few jobs (see `is_rare`).
-
-    On SQLite a list in another order than that of arrival walks the index of its order: filters are kept from
-    offering their own index by a unary plus, or SQLite would sort all that they let through.
-    """
-    walks = sqlite and query.sort.removeprefix("-") != "created_at"
-    where: list[ColumnElement[bool]] = []
-    if query.kinds:
-        where.append(_column("kind", walks=walks).in_(query.kinds))
-    if query.states and not _is_implied(query):
-        walks_states = walks and len(query.states) > 1
-        where.append(_column("state", walks=walks_states).in_(query.states))
-    if query.reasons:
-        where.append(_column("reason", walks=walks).in_(query.reasons))
-    if query.owner is not None:
-        where.append(JOBS.c.owner == query.owner)
-    if query.parent is not None:
-        where.append(JOBS.c.parent == query.parent)
-    where += _times(query)
-    if query.sort.removeprefix("-") == "finished_at":
-        where.append(JOBS.c.finished_at.is_not(None))
-    if query.text.strip():
-        where.append(_words(query.text, sqlite=sqlite, few=few))
-    return where
-
-
-def _is_implied(query: Query) -> bool:
-    """Only ended jobs have a time when they ended."""
-    return query.sort.removeprefix("-") == "finished_at" and set(query.states) >= TERMINAL
-
-
-def _column(name: str, *, walks: bool) -> ColumnElement[Any]:
-    return literal_column(f"+jobs.{name}", String) if walks else JOBS.c[name]
-
-
-def _times(query: Query) -> list[ColumnElement[bool]]:
-    """Limits of the time of arrival, and what follows from them for the order of arrival, which has the index.
-
-    Rows of one moment may have been numbered in another order by several writers, hence the margin.
-    """
-    where: list[ColumnElement[bool]] = []
-    at, seq = JOBS.c.created_at, JOBS.c.seq
-    if query.since is not None:
-        first = select(seq).where(at >= query.since - _MARGIN).order_by(at, seq).limit(1).scalar_subquery()
-        where += [at >= query.since, seq >= first]
-    if query.until is not None:
-        last = select(seq).where(at < query.until + _MARGIN).order_by(at.desc(), seq.desc()).limit(1)
-        where += [at < query.until, seq <= last.scalar_subquery()]
-    return where
-
-
-def rare_matches(query: Query) -> TextClause | None:
-    """Count the matches of a search on SQLite, at most `FEW` + 1; `None` when there is nothing to search for."""
-    words = words_of(query.text)
-    if not words or is_id(query.text.strip().lower()):
-        return None
-    return text(
-        f"SELECT count(*) FROM (SELECT rowid FROM jobs_words WHERE jobs_words MATCH :match LIMIT {FEW + 1})"  # noqa: S608 - a constant
-    ).bindparams(match=_match(words))
-
-
-def has_words(title: str | None, error: str | None, wanted: str) -> bool:
-    """Tell whether each of the `wanted` words begins a word of the title or the error: the index, for one row."""
-    found = words_of(f"{title or ''} {error or ''}", most=None)
-    return all(any(word.startswith(want) for word in found) for want in wanted.split(" "))
-
-
-def words_of(search: str, most: int | None = 16) -> list[str]:
-    """The words of a text, without anything a query language could mean; at most `most` count."""
-    return re.findall(r"[^\W_]+", search.lower())[:most]
-
-
-def _match(words: list[str]) -> str:
-    return " AND ".join(f'"{word}"*' for word in words)
-
-
-def _words(search: str, *, sqlite: bool, few: bool) -> ColumnElement[bool]:
-    if is_id(search.strip().lower()):
-        return JOBS.c.id == search.strip().lower()
-    words = words_of(search)
-    if not words:
-        return false()
-    if sqlite and few:
-        inner = text("jobs.seq IN (SELECT rowid FROM jobs_words WHERE jobs_words MATCH :match)")
-        return and_(inner.bindparams(match=_match(words)))
-    if sqlite:
-        return and_(text("has_words(jobs.title, jobs.error, :wanted)").bindparams(wanted=" ".join(words)))
-    # The same words as in the index of the migration, or it is not used.
-    document: ColumnElement[Any] = literal_column(
-        "to_tsvector('simple', "
-        "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g'))"
-    )
-    wanted = func.to_tsquery(literal_column("'simple'"), " & ".join(f"{word}:*" for word in words))
-    return document.op("@@")(wanted)
-
-
-def write_cursor(row: Any, sort: str, keys: list[Key]) -> str:
+def write_cursor(order: Order, row: Any) -> str:
     """An opaque cursor that continues after `row`."""
-    values = [getattr(row, column.name) for column, _ in keys]
-    return base64.urlsafe_b64encode(json.dumps([sort, *values]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps([order.sort, *order.key(row)]).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, sort: str, keys: list[Key]) -> ColumnElement[bool]:
-    """The condition of what follows a cursor. Raises `Invalid` (`cursor_invalid`)."""
+def read_cursor(order: Order, cursor: str) -> list[Any]:
+    """Where a cursor of this order continues. Raises `Invalid` (`cursor_invalid`)."""
     try:
         made_for, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        _check_form(made_for == sort and len(values) == len(keys))
-        for value, (column, _) in zip(values, keys, strict=True):
-            _check(value, column)
-    except (ValueError, TypeError, binascii.Error, UnicodeDecodeError, RecursionError) as error:
+        _demand(made_for == order.sort and len(values) == len(order.columns))
+        for value, key in zip(values, order.columns, strict=True):
+            _check(value, key)
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise Invalid(
             "cursor_invalid",
-            f"'{cursor[:80]}' is no cursor of this list.",
+            f"'{cursor[:80]!a}' is no cursor of this list.",
             advice="Take next_cursor of the page before, with the same sort.",
         ) from error
-    columns, bounds = tuple_(*(column for column, _ in keys)), tuple_(*values)
-    return columns < bounds if keys[0][1] else columns > bounds
+    return list(values)
 
 
-def _check(value: Any, column: Any) -> None:
-    python = column.type.python_type
-    if isinstance(value, bool) or not isinstance(value, (int, float) if python is not str else str):
-        raise TypeError(value)
-    if isinstance(value, int) and abs(value) >= 1 << 63:
-        raise ValueError(value)
+def _rows(connection: Connection, seqs: Sequence[int]) -> list[Any]:
+    found: dict[int, Any] = {}
+    for part in chunks(seqs):
+        for row in connection.execute(select(JOBS).where(JOBS.c.seq.in_(part))):
+            found[row.seq] = row
+    return [found[seq] for seq in seqs if seq in found]
 
 
-def _check_form(good: bool) -> None:
+def _plain(name: str) -> Any:
+    return JOBS.c[name]
+
+
+def _check(value: Any, key: Any) -> None:
+    python = key.type.python_type
+    _demand(not isinstance(value, bool))
+    _demand(isinstance(value, str) if python is str else isinstance(value, int | float))
+    if python is int:
+        _demand(isinstance(value, int) and abs(value) < 1 << 63)
+    elif python is float:
+        _demand(abs(value) < 1e18)
+    else:
+        value.encode()
+
+
+def _demand(good: bool) -> None:
     if not good:
-        raise ValueError("another list")
+        raise ValueError("not of this list")

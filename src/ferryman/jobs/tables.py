@@ -1,76 +1,116 @@
-"""The tables of the ledger, as SQLAlchemy describes them; `db/migrations` makes them."""
+"""The tables of the ledger as SQLAlchemy describes them.
 
-from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
+`db/migrations` makes the tables. Columns and their order here are those of the migration.
+"""
 
-METADATA = MetaData()
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    column,
+    table,
+)
+
+from ferryman.jobs.model import State
+
+METADATA: Final = MetaData()
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
-JOBS = Table(
+JOBS: Final = Table(
     "jobs",
     METADATA,
     Column("seq", _SERIAL, primary_key=True, autoincrement=True),
     Column("id", String(36), nullable=False, unique=True),
     Column("kind", String(40), nullable=False),
     Column("title", Text, nullable=False),
-    Column("spec", JSON, nullable=False),
+    Column("spec", JSON(none_as_null=True), nullable=False),
     Column("state", String(12), nullable=False),
     Column("desired", String(8), nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("position", Float, nullable=False),
+    Column("position", Float(53), nullable=False),
     Column("owner", String(36)),
     Column("node", String(80)),
     Column("parent", String(36)),
-    Column("idempotency_key", String(200), unique=True),
+    Column("idempotency_key", String(300)),
     Column("attempt", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
     Column("lease_holder", String(200)),
-    Column("lease_until", Float),
-    Column("not_before", Float),
+    Column("lease_until", Float(53)),
+    Column("not_before", Float(53)),
     Column("phase", String(80)),
-    Column("progress", JSON),
-    Column("checkpoint", JSON),
-    Column("result", JSON),
+    Column("progress", JSON(none_as_null=True)),
+    Column("checkpoint", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
     Column("reason", String(16)),
     Column("error", Text),
     Column("error_code", String(80)),
     Column("advice", Text),
-    Column("created_at", Float, nullable=False),
-    Column("started_at", Float),
-    Column("finished_at", Float),
-    Column("updated_at", Float, nullable=False),
-    Index("jobs_run_order", "state", "priority", "position", "seq"),
-    Index("jobs_by_state", "state", "seq"),
-    Index("jobs_by_kind", "kind", "seq"),
-    Index("jobs_by_owner", "owner", "seq"),
-    Index("jobs_by_parent", "parent", "seq"),
-    Index("jobs_by_reason", "reason", "seq"),
-    Index("jobs_by_finish", "finished_at", "seq"),
-    Index("jobs_by_start", "created_at", "seq"),
+    Column("created_at", Float(53), nullable=False),
+    Column("started_at", Float(53)),
+    Column("finished_at", Float(53)),
+    Column("updated_at", Float(53), nullable=False),
 )
 
-EVENTS = Table(
+EVENTS: Final = Table(
     "job_events",
     METADATA,
     Column("id", _SERIAL, primary_key=True, autoincrement=True),
     Column("job_id", String(36), nullable=False),
-    Column("at", Float, nullable=False),
+    Column("at", Float(53), nullable=False),
     Column("type", String(24), nullable=False),
     Column("data", JSON, nullable=False),
-    Index("job_events_by_job", "job_id", "id"),
 )
 
-COUNTS = Table(
+COUNTS: Final = Table(
     "job_counts",
     METADATA,
+    Column("owner", String(36), primary_key=True),
     Column("kind", String(40), primary_key=True),
     Column("state", String(12), primary_key=True),
-    Column("number", _SERIAL, nullable=False),
+    Column("number", BigInteger, nullable=False),
 )
+"""How many jobs there are, kept with every change; the owner of jobs without one is the empty string."""
 
-LIMITS = Table(
+BLOCKS: Final = Table(
+    "job_blocks",
+    METADATA,
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("first", Float(53), nullable=False),
+    Column("last", Float(53), nullable=False),
+)
+"""SQLite only: when the jobs of a block of `BLOCK` neighbouring rows were accepted, the earliest and the latest."""
+
+LIMITS: Final = Table(
     "job_limits",
     METADATA,
     Column("kind", String(40), primary_key=True),
     Column("number", Integer, nullable=False),
 )
+
+WORDS: Final = table("jobs_words", column("rowid", BigInteger), column("jobs_words"))
+"""SQLite only: the full-text index of title and error; rows are those of `JOBS` by `seq`."""
+
+BLOCK: Final = 1024
+Cell = tuple[str, str, str]
+"""Owner, kind and state of a row of `COUNTS`."""
+
+
+def cell(owner: str | None, kind: str, state: State | str) -> Cell:
+    """Where a job is counted."""
+    return owner or "", kind, str(state)
+
+
+def chunks(items: Sequence[Any], size: int = 500) -> list[Sequence[Any]]:
+    """Parts short enough for the parameters of one statement."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,14 +1,14 @@
-"""The one transition table of a job: every state, every edge, and what causes it.
+"""The one transition table of a job: every state, every edge, and what causes it. Pure.
 
-    accepted ──────────► queued ──lease──► running ──done──► succeeded
-                          ▲  │                │ ├──error, final──► failed
-              retry, due  │  │pause           │ ├──cancel──► cancelled
-                          │  ▼                │ ├──pause──► paused ──resume──► queued
-                        waiting ◄──error, to be tried again, or no room──┤
-                          ▲                   └──shutdown or lost lease──► queued
-                          └── not before a time
+    accepted ──────────► queued ──lease──► running ──succeed──► succeeded
+       │                  ▲  │                │ ├──fail, final──► failed
+       │     retry, due,  │  │pause           │ ├──cancel──► cancelled
+       │          resume  │  ▼                │ ├──pause──► paused ──resume──► queued
+       └─not before──►  waiting ◄─retry later─┤
+                                              └──release (shutdown, lost lease)──► queued
 
-`paused` and `waiting` jobs can be cancelled; finished ones go back to `queued` only by a retry. Pure.
+`queued`, `paused` and `waiting` jobs can be cancelled at once; finished ones go back to `queued` only by a retry.
+A running job is not moved by people: they change what is desired, and its worker follows.
 """
 
 from enum import StrEnum
@@ -22,11 +22,17 @@ class Cause(StrEnum):
     """What moves a job from one state to another."""
 
     LEASE = "lease"
+    """A worker took it."""
     SUCCEED = "succeed"
+    """Its handler returned."""
     FAIL = "fail"
+    """Its handler raised, and trying again is of no use or has been tried often enough."""
     RETRY_LATER = "retry_later"
+    """Its handler raised what may pass: a pause, then another attempt."""
     RELEASE = "release"
+    """Its worker stopped in order, or died: it goes on from its checkpoint."""
     DUE = "due"
+    """The time it waited for has come."""
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -63,6 +69,9 @@ WISHES: Final = {
 }
 """What a person's action makes of the desired state."""
 
+_UNFINISHED: Final = frozenset({Cause.FAIL, Cause.RETRY_LATER, Cause.RELEASE, Cause.PAUSE})
+_GOES_ON: Final = frozenset({Cause.RETRY_LATER, Cause.RELEASE})
+
 
 def move(state: State, cause: Cause) -> State:
     """Follow an edge. Raises `Conflict` (`transition_refused`) when there is none."""
@@ -75,3 +84,26 @@ def move(state: State, cause: Cause) -> State:
             f"A job that is {state} cannot {cause}.",
             advice=f"Possible now: {allowed}.",
         ) from None
+
+
+def end_of_run(cause: Cause, desired: Desired) -> State:
+    """Where a running job goes when its run ends by `cause` and people want `desired`.
+
+    A wish that came while the run ended counts: what did not succeed and is to be cancelled is cancelled, and what
+    would go on and is to be paused is paused. What had succeeded or failed for good stays so.
+    """
+    if desired is Desired.CANCEL and cause in _UNFINISHED:
+        cause = Cause.CANCEL
+    elif desired is Desired.PAUSE and cause in _GOES_ON:
+        cause = Cause.PAUSE
+    return move(State.RUNNING, cause)
+
+
+def wish(state: State, cause: Cause) -> State | None:
+    """Where a person's action takes a job at once; `None` when its worker has to follow. Raises `Conflict`.
+
+    Wishing what is already so is granted: to resume a running job takes back a pause that was not followed yet.
+    """
+    if state is State.RUNNING and cause in {Cause.PAUSE, Cause.CANCEL, Cause.RESUME}:
+        return None
+    return move(state, cause)

@@ -1,58 +1,39 @@
 """The worker: leases jobs, runs their handlers, renews leases, and honours what people want of running jobs."""
 
 import asyncio
-import contextlib
-import os
-import socket
-import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
 
 import structlog
-from pydantic import ValidationError
 
-from ferryman.core.errors import FerryError, Invalid
-from ferryman.jobs.model import TERMINAL, Desired, Job, State
-from ferryman.jobs.ports import Handler, Outcome, Save
-from ferryman.jobs.retry import judge
-from ferryman.jobs.run import Run, Stopped, StopReason
-from ferryman.jobs.service import Ledger
+from ferryman.core.errors import FerryError
+from ferryman.jobs.execution import Execution
+from ferryman.jobs.holder import holder_name, is_dead
+from ferryman.jobs.model import TERMINAL, Desired, Document, Job
+from ferryman.jobs.ports import Claim, Handler, Save
+from ferryman.jobs.run import Run, StopReason
+from ferryman.jobs.service import WISHED, Ledger
 
 LEASE = 30.0
 """Seconds a lease lasts without a heartbeat."""
 BEAT = 1.0
 """Seconds between two looks at what is wanted and two records of progress, while jobs run."""
-RENEW = 8.0
-"""Seconds between two renewals of leases."""
 LOOK = 15.0
 """Most seconds until a worker looks for work without having been called."""
+GRACE = 8.0
+"""Seconds handlers have to stop before they are cancelled."""
+STUMBLE = 2.0
+"""Seconds before another try when the ledger does not answer."""
 
+T = TypeVar("T")
 _log = structlog.get_logger("ferryman.worker")
 
 
-def holder_name(host: str | None = None) -> str:
-    """Name this process so that a later one on this host can tell that it is gone: host, pid, start time."""
-    return f"{host or socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-
-
-def is_dead(holder: str) -> bool:
-    """Tell whether a holder was a process of this host that no longer runs."""
-    host, _, rest = holder.rpartition(":")[0].rpartition(":")
-    started = holder.rpartition(":")[2]
-    if host != socket.gethostname() or not rest.isdigit():
-        return False
-    return _started(int(rest)) != started
-
-
-def _started(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "gone"
-
-
 class Worker:
-    """Runs jobs of the kinds its handlers know, up to `concurrency` at once. A `core.lifecycle.Service`."""
+    """Runs jobs of the kinds its handlers know, up to `concurrency` at once. A `core.lifecycle.Service`.
+
+    Its life hangs on nothing but its event loop: whatever the ledger or a handler raises is logged, and it goes on.
+    """
 
     def __init__(
         self,
@@ -62,233 +43,196 @@ class Worker:
         concurrency: int = 16,
         kind_limits: Mapping[str, int] | None = None,
         holder: str | None = None,
+        node: str | None = None,
+        alone: bool = False,
         lease: float = LEASE,
     ) -> None:
-        """`kind_limits` hold for kinds without a limit in the ledger."""
+        """`kind_limits` hold for kinds without a limit in the ledger; `node` is where it runs jobs for, none by default.
+
+        `alone` says that no other worker can be alive on this ledger when this one starts, as with one daemon on a
+        SQLite home: then everything that is leased goes back to the queue at once, also after a power cut.
+        """
         self._ledger = ledger
         self._handlers = dict(handlers)
-        self._kinds = [*self._handlers, "*wishes"]
         self._concurrency = concurrency
         self._defaults = dict(kind_limits or {})
         self.holder = holder or holder_name()
+        self._node = node
+        self._alone = alone
         self._lease = lease
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
-        self._main: asyncio.Task[None] | None = None
-        self._beat: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Take back what dead workers held, then begin to look for work."""
-        await self._reclaim()
-        self._main = asyncio.create_task(self._serve(), name="ferryman-worker")
-        self._beat = asyncio.create_task(self._heartbeat(), name="ferryman-heartbeat")
+        """Take back what dead workers held, then begin to look for work. Raises what the ledger raises."""
+        await self._reclaim(everything=self._alone)
+        self._loops = [
+            asyncio.create_task(self._serve(), name="ferryman-worker"),
+            asyncio.create_task(self._heartbeat(), name="ferryman-heartbeat"),
+            asyncio.create_task(self._guard(self._ledger.complete_reports), name="ferryman-reports"),
+        ]
 
     async def stop(self) -> None:
-        """Stop all runs; their jobs go back to the queue with their checkpoints."""
-        self._stopping = True
-        if self._main:
-            self._main.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._main
+        """Stop all runs, which have `GRACE` seconds; their jobs go back to the queue with their checkpoints."""
+        await _end(self._loops[:1])
         for run, _ in self._runs.values():
             run.stop(StopReason.SHUTDOWN)
-        if self._runs:
-            tasks = [task for _, task in self._runs.values()]
-            _, late = await asyncio.wait(tasks, timeout=8)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-        if self._beat:
-            self._beat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._beat
+        tasks = [task for _, task in self._runs.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GRACE)
+            await _end(late)
+        await _end(self._loops)
+        self._loops = []
+        await self._guard(lambda: self._put_back([self.holder]))
 
     # looking for work
 
     async def _serve(self) -> None:
+        kinds = [*self._handlers, WISHED]
         while True:
-            try:
-                pause = await self._look()
-            except FerryError as error:
-                _log.warning("ledger not reached", error=error.message)
-                pause = 2.0
-            await self._ledger.dispatch.wait(self._kinds, pause)
+            pause = await self._guard(self._look)
+            await self._ledger.dispatch.wait(kinds, STUMBLE if pause is None else pause)
 
     async def _look(self) -> float:
-        now = self._ledger.clock.now()
-        for job in await self._ledger.store.wake(now):
+        """Start what can start; return the seconds until the next look."""
+        clock, store = self._ledger.clock, self._ledger.store
+        for job in await store.wake(clock.now()):
             self._ledger.tell(job)
-        await self._apply_wishes()
+        await self._follow_wishes()
         free = self._concurrency - len(self._runs)
         if free > 0:
             limits = self._defaults | await self._ledger.limits()
-            jobs = await self._ledger.store.lease(
-                self.holder, list(self._handlers), free, limits, now, now + self._lease
-            )
-            for job in jobs:
+            claim = Claim(self.holder, list(self._handlers), free, limits, self._node)
+            now = clock.now()
+            for job in await store.lease(claim, now, now + self._lease):
                 self._begin(job)
-            if len(jobs) == free:
-                return 0.0 if len(self._runs) < self._concurrency else LOOK
-        due = await self._ledger.store.next_due()
-        return LOOK if due is None else max(0.05, min(LOOK, due - self._ledger.clock.now()))
+        due = await store.next_due()
+        return LOOK if due is None else max(0.05, min(LOOK, due - clock.now()))
 
-    async def _reclaim(self) -> None:
-        dead = [holder for holder in await self._ledger.store.holders() if is_dead(holder)]
+    async def _reclaim(self, *, everything: bool = False) -> None:
+        holders = [name for name in await self._ledger.store.holders() if name != self.holder]
+        await self._put_back(holders if everything else [name for name in holders if is_dead(name)])
+
+    async def _put_back(self, dead: list[str]) -> None:
         for job in await self._ledger.store.reclaim(self._ledger.clock.now(), dead):
-            self._ledger.log(job.id).warning(
-                "its worker is gone: back in the queue", holder=job.lease_holder or ""
-            )
+            self._ledger.log(job.id).warning(f"its worker is gone: {job.state}")
             self._ledger.tell(job)
             self._ledger.dispatch.announce(job.kind)
+            if job.state in TERMINAL:
+                await self._ledger.write_report(job)
 
     # heartbeat
 
     async def _heartbeat(self) -> None:
-        renewed = time.monotonic()
+        monotonic = self._ledger.clock.monotonic
+        pace = self._lease / 4
+        renewed = monotonic()
         while True:
-            await asyncio.sleep(BEAT if self._runs else RENEW)
-            try:
-                await self._record_progress()
-                if time.monotonic() - renewed >= RENEW:
-                    renewed = time.monotonic()
-                    await self._apply_wishes()
-                    await self._reclaim()
-            except FerryError as error:
-                _log.warning("ledger not reached", error=error.message)
+            await asyncio.sleep(min(BEAT, pace) if self._runs else pace)
+            await self._guard(self._record_progress)
+            if monotonic() - renewed < pace:
+                await self._guard(self._follow_wishes)
+            elif await self._guard(self._renew):
+                renewed = monotonic()
+                await self._guard(self._reclaim)
+            elif monotonic() - renewed > self._lease * 0.8:
+                self._give_up()
 
-    async def _apply_wishes(self) -> None:
-        if not self._runs:
-            return
-        held = await self._ledger.store.renew(self.holder, self._ledger.clock.now() + self._lease)
-        for job_id, (run, _) in list(self._runs.items()):
-            found = held.get(job_id)
-            if found is None or found[0] != run.job.epoch:
-                run.stop(StopReason.LOST)
-            elif found[1] is Desired.PAUSE:
-                run.stop(StopReason.PAUSE)
-            elif found[1] is Desired.CANCEL:
-                run.stop(StopReason.CANCEL)
+    async def _renew(self) -> bool:
+        runs = {job_id: run for job_id, (run, _) in self._runs.items()}
+        if runs:
+            until = self._ledger.clock.now() + self._lease
+            held = await self._ledger.store.renew(self.holder, list(runs), until)
+            for job_id, run in runs.items():
+                lease = held.get(job_id)
+                if lease is not None and lease.epoch == run.job.epoch:
+                    _follow(run, lease.desired)
+                else:
+                    await self._check(run)
+        return True
+
+    def _give_up(self) -> None:
+        """The ledger was out of reach for so long that others may soon take these jobs for lost: end them before."""
+        for run, _ in self._runs.values():
+            run.stop(StopReason.LOST)
+
+    async def _check(self, run: Run) -> None:
+        """A run that was not renewed lost its lease, unless it began or ended meanwhile."""
+        lease = (await self._ledger.store.held(self.holder)).get(run.job.id)
+        if (lease is None or lease.epoch != run.job.epoch) and run.job.id in self._runs:
+            run.stop(StopReason.LOST)
+
+    async def _follow_wishes(self) -> None:
+        if self._runs:
+            held = await self._ledger.store.held(self.holder)
+            for job_id, (run, _) in list(self._runs.items()):
+                lease = held.get(job_id)
+                if lease is not None and lease.epoch == run.job.epoch:
+                    _follow(run, lease.desired)
 
     async def _record_progress(self) -> None:
+        changed = [run for run, _ in self._runs.values() if run.dirty]
         saves = []
-        for run, _ in self._runs.values():
-            if run.dirty:
-                run.dirty = False
-                saves.append(Save(run.job.id, run.job.epoch, progress=run.latest))
-                self._tell_progress(run)
+        for run in changed:
+            run.dirty = False
+            saves.append(Save(run.job.id, run.job.epoch, progress=run.latest))
+            self._tell_progress(run)
         if saves:
             for job_id in await self._ledger.store.save(saves, self._ledger.clock.now()):
                 if job_id in self._runs:
-                    self._runs[job_id][0].stop(StopReason.LOST)
+                    await self._check(self._runs[job_id][0])
 
     def _tell_progress(self, run: Run) -> None:
-        latest = run.latest
-        fields = {name: getattr(latest, name) for name in latest.__dataclass_fields__}
+        fields = {name: getattr(run.latest, name) for name in run.latest.__dataclass_fields__}
         self._ledger.hub.publish("progress", {"id": run.job.id, "phase": run.current_phase, **fields})
 
     # running
 
     def _begin(self, job: Job) -> None:
-        run = Run(job, self._ledger.folder(job.id), self._ledger.log(job.id), self._save)
-        task = asyncio.create_task(self._execute(run), name=f"ferryman-job-{job.id}")
+        run = Run(job, self._ledger.folder(job.id), self._ledger.log(job.id), self._record)
+        execution = Execution(self._ledger, self._handlers[job.kind], run)
+        task = asyncio.create_task(execution.run(), name=f"ferryman-job-{job.id}")
         self._runs[job.id] = (run, task)
-        task.add_done_callback(lambda _: self._ended(job))
+        task.add_done_callback(lambda done: self._ended(job, done))
         self._ledger.tell(job)
 
-    def _ended(self, job: Job) -> None:
-        self._runs.pop(job.id, None)
-        if not self._stopping:
-            self._ledger.dispatch.announce(job.kind)
+    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
+        if self._runs.get(job.id, (None, None))[1] is task:
+            del self._runs[job.id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a run ended badly", job=job.id, error=repr(error))
+        self._ledger.dispatch.announce(job.kind)
 
-    async def _save(self, job: Job, **parts: object) -> bool:
-        save = Save(job.id, job.epoch, **parts)  # type: ignore[arg-type]
-        old = await self._ledger.store.save([save], self._ledger.clock.now())
-        if not old and save.phase:
-            run = self._runs.get(job.id)
-            if run:
-                self._tell_progress(run[0])
-        return not old
+    async def _record(
+        self, run: Run, *, phase: str | None = None, checkpoint: Document | None = None
+    ) -> bool:
+        save = Save(run.job.id, run.job.epoch, phase=phase, checkpoint=checkpoint)
+        if await self._ledger.store.save([save], self._ledger.clock.now()):
+            return False
+        if phase is not None:
+            self._tell_progress(run)
+        return True
 
-    async def _execute(self, run: Run) -> None:
-        job = run.job
-        run.log.info(f"attempt {job.attempt} begins")
+    async def _guard(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do `work`; when it fails, log it and return `None`: the next round tries again."""
         try:
-            outcome = await self._outcome(run)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._finish(run, Outcome(State.QUEUED, counts=False)))
-            raise
-        await self._finish(run, outcome)
-
-    async def _outcome(self, run: Run) -> Outcome:
-        job = run.job
-        handler = self._handlers[job.kind]
-        try:
-            spec = handler.spec.model_validate(job.spec)
-            return Outcome(State.SUCCEEDED, result=await handler.run(spec, run))
-        except Stopped:
-            return _stopped(run.stop_reason)
-        except ValidationError as error:
-            problem: Exception = Invalid(
-                "spec_invalid",
-                f"The job's specification is wrong: {error}.",
-                advice="Start it anew: this version does not understand what an earlier one kept.",
-            )
+            return await work()
         except FerryError as error:
-            problem = error
-        except Exception as error:  # noqa: BLE001 - a faulty handler must not take the worker with it
-            _log.exception("handler failed", job=job.id, kind=job.kind)
-            problem = error
-        return self._failed(run, problem)
-
-    def _failed(self, run: Run, error: Exception) -> Outcome:
-        verdict = judge(error, run.job.attempt, run.job.max_attempts)
-        message = error.message if isinstance(error, FerryError) else f"{type(error).__name__}: {error}"
-        advice = (
-            error.advice
-            if isinstance(error, FerryError)
-            else "This is a fault of Ferryman; please report it."
-        )
-        code = error.code if isinstance(error, FerryError) else "internal"
-        run.log.error(message, code=code)
-        due = None if verdict.delay is None else self._ledger.clock.now() + verdict.delay
-        if verdict.delay is not None:
-            run.log.info(f"next attempt in {verdict.delay:.0f} s")
-        return Outcome(
-            State.FAILED if due is None else State.WAITING,
-            reason=verdict.reason,
-            error=message,
-            error_code=code,
-            advice=advice,
-            not_before=due,
-            counts=verdict.counts,
-        )
-
-    async def _finish(self, run: Run, outcome: Outcome) -> None:
-        run.dirty = False
-        now = self._ledger.clock.now()
-        await self._ledger.store.save([Save(run.job.id, run.job.epoch, progress=run.latest)], now)
-        job = await self._ledger.store.finish(run.job.id, run.job.epoch, outcome, now)
-        if job is None:
-            run.log.warning("the lease was lost: what this attempt did is not recorded")
-            return
-        run.log.info(f"{job.state}")
-        if job.state in TERMINAL:
-            await self._ledger.write_report(job)
-        self._ledger.tell(job)
-        await self._follow_wish(job)
-
-    async def _follow_wish(self, job: Job) -> None:
-        """A wish that came while the run ended holds for what it became."""
-        if job.state in (State.QUEUED, State.WAITING) and job.desired is not Desired.RUN:
-            act = self._ledger.pause if job.desired is Desired.PAUSE else self._ledger.cancel
-            with contextlib.suppress(FerryError):
-                await act(job.id)
+            _log.warning("the ledger does not answer", error=error.message)
+        except Exception:  # noqa: BLE001 - no fault may end the worker
+            _log.exception("a fault in the worker")
+        return None
 
 
-def _stopped(reason: StopReason | None) -> Outcome:
-    if reason is StopReason.PAUSE:
-        return Outcome(State.PAUSED, counts=False)
-    if reason is StopReason.CANCEL:
-        return Outcome(State.CANCELLED)
-    return Outcome(State.QUEUED, counts=False)
+def _follow(run: Run, desired: Desired) -> None:
+    if desired is Desired.PAUSE:
+        run.stop(StopReason.PAUSE)
+    elif desired is Desired.CANCEL:
+        run.stop(StopReason.CANCEL)
+
+
+async def _end(tasks: "Collection[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

@@ -7,8 +7,9 @@ import pytest
 from ferryman.core.errors import Conflict, Invalid
 from ferryman.core.ids import new_id
 from ferryman.jobs.model import Desired, NewJob, Progress, Query, Reason, State
-from ferryman.jobs.ports import Outcome, Save
+from ferryman.jobs.ports import Claim, Held, Outcome, Save
 from ferryman.jobs.sql import SqlStore
+from ferryman.jobs.transitions import Cause
 
 NOW = 1_700_000_000.0
 KINDS = ["toy"]
@@ -28,7 +29,7 @@ async def add(store, *jobs, now=NOW):
 
 
 async def lease(store, free=10, *, holder="w1", limits=None, now=NOW, kinds=KINDS):
-    return await store.lease(holder, kinds, free, limits or {}, now, now + 30)
+    return await store.lease(Claim(holder, kinds, free, limits or {}), now, now + 30)
 
 
 async def test_what_is_added_is_found_again_as_it_was(store):
@@ -99,16 +100,16 @@ async def test_a_write_with_an_old_epoch_is_refused(store):
     (second,) = await lease(store, holder="w2", now=NOW + 32)
     assert second.epoch == first.epoch + 1
     assert await store.save([Save(first.id, first.epoch, checkpoint={"old": 1})], NOW) == {first.id}
-    assert await store.finish(first.id, first.epoch, Outcome(State.SUCCEEDED), NOW) is None
+    assert await store.finish(first.id, first.epoch, Outcome(Cause.SUCCEED), NOW) is None
     assert (await store.get(first.id)).checkpoint is None
     assert await store.save([Save(first.id, second.epoch, checkpoint={"new": 1})], NOW) == set()
 
 
 async def test_a_live_lease_is_not_reclaimed_however_long_the_job(store):
-    await add(store, new())
+    (job,) = await add(store, new())
     await lease(store, now=NOW)
     for step in range(1, 10):
-        await store.renew("w1", NOW + step * 20 + 30)
+        await store.renew("w1", [job.id], NOW + step * 20 + 30)
         assert await store.reclaim(NOW + step * 20, []) == []
 
 
@@ -128,7 +129,7 @@ async def test_progress_phase_and_result_are_recorded(store):
     (job,) = await lease(store)
     progress = Progress(total=10, network=5, disk=4, verified=3, rate=1.5, slow="limit")
     await store.save([Save(job.id, job.epoch, progress=progress, phase="downloading")], NOW + 1)
-    done = await store.finish(job.id, job.epoch, Outcome(State.SUCCEEDED, result={"size": 10}), NOW + 2)
+    done = await store.finish(job.id, job.epoch, Outcome(Cause.SUCCEED, result={"size": 10}), NOW + 2)
     assert (done.progress, done.phase, done.result) == (progress, "downloading", {"size": 10})
     assert done.finished_at == NOW + 2
     kinds = [event.type for event in await store.events(job.id, 0, 10)]
@@ -139,7 +140,7 @@ async def test_a_failure_keeps_reason_and_advice_and_waits_without_spending_an_a
     await add(store, new())
     (job,) = await lease(store)
     outcome = Outcome(
-        State.WAITING, reason=Reason.DISK_FULL, error="no room", error_code="disk_full", advice="make room",
+        Cause.RETRY_LATER, reason=Reason.DISK_FULL, error="no room", error_code="disk_full", advice="make room",
         not_before=NOW + 30, counts=False,
     )  # fmt: skip
     waiting = await store.finish(job.id, job.epoch, outcome, NOW)
@@ -148,14 +149,17 @@ async def test_a_failure_keeps_reason_and_advice_and_waits_without_spending_an_a
 
 async def test_wishes_change_at_once_or_are_told_to_the_worker(store):
     (queued,) = await add(store, new())
-    paused = await store.act(queued.id, Desired.PAUSE, State.PAUSED, queued, NOW)
+    paused = await store.act(queued, Desired.PAUSE, State.PAUSED, NOW)
     assert paused.state is State.PAUSED
-    assert await store.act(queued.id, Desired.RUN, State.QUEUED, queued, NOW) is None
-    back = await store.act(queued.id, Desired.RUN, State.QUEUED, paused, NOW)
+    assert await store.act(queued, Desired.RUN, State.QUEUED, NOW) is None
+    back = await store.act(paused, Desired.RUN, State.QUEUED, NOW)
     (running,) = await lease(store)
     assert back.id == running.id
-    await store.act(running.id, Desired.CANCEL, None, running, NOW)
-    assert await store.renew("w1", NOW + 60) == {running.id: (running.epoch, Desired.CANCEL)}
+    await store.act(running, Desired.CANCEL, None, NOW)
+    wanted = {running.id: Held(running.epoch, Desired.CANCEL)}
+    assert await store.held("w1") == wanted
+    assert await store.renew("w1", [running.id], NOW + 60) == wanted
+    assert await store.renew("w2", [running.id], NOW + 60) == {}
 
 
 async def test_lists_page_through_everything_exactly_once(store):
@@ -190,7 +194,7 @@ async def test_search_finds_words_and_beginnings_and_is_no_query_language(store)
 async def test_filters_narrow(store):
     jobs = await add(store, new("a", owner="x"), new("b", owner="y"), NewJob("other", "c", {}))
     (first,) = await lease(store, 1)
-    await store.finish(first.id, first.epoch, Outcome(State.FAILED, reason=Reason.NETWORK, error="cut"), NOW)
+    await store.finish(first.id, first.epoch, Outcome(Cause.FAIL, reason=Reason.NETWORK, error="cut"), NOW)
     assert [job.id for job in (await store.find(Query(reasons=(Reason.NETWORK,)))).items] == [first.id]
     assert [job.id for job in (await store.find(Query(states=(State.FAILED,), text="cut"))).items] == [
         first.id
@@ -204,7 +208,7 @@ async def test_filters_narrow(store):
 async def test_counts_follow_every_change(store):
     await add(store, new(owner="me"), new(), new())
     (job,) = await lease(store, 1)
-    await store.finish(job.id, job.epoch, Outcome(State.SUCCEEDED), NOW)
+    await store.finish(job.id, job.epoch, Outcome(Cause.SUCCEED), NOW)
     counts = await store.counts(["toy"], None)
     assert (counts[State.QUEUED], counts[State.SUCCEEDED], counts[State.RUNNING]) == (2, 1, 0)
     assert (await store.counts([], "me"))[State.SUCCEEDED] == 1

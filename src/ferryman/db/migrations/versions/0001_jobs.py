@@ -14,32 +14,34 @@ depends_on = None
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+_ORDERS = {
+    "jobs_by_seq": ["seq"],
+    "jobs_by_run": ["priority", "position", "seq"],
+    "jobs_by_update": ["updated_at", "seq"],
+    "jobs_by_title": ["title", "seq"],
+}
+"""Each order of lists has its index for each kind and state: a list is merged from the few it needs."""
+
 
 def upgrade() -> None:
     """Create the tables of the ledger."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
     _jobs()
-    op.create_table(
-        "job_events",
-        sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
-        sa.Column("job_id", sa.String(36), nullable=False),
-        sa.Column("at", sa.Float(53), nullable=False),
-        sa.Column("type", sa.String(24), nullable=False),
-        sa.Column("data", sa.JSON, nullable=False),
-        sqlite_autoincrement=True,
-    )
-    op.create_index("job_events_by_job", "job_events", ["job_id", "id"])
-    op.create_table(
-        "job_counts",
-        sa.Column("kind", sa.String(40), primary_key=True),
-        sa.Column("state", sa.String(12), primary_key=True),
-        sa.Column("number", sa.BigInteger, nullable=False),
-    )
-    op.create_table(
-        "job_limits",
-        sa.Column("kind", sa.String(40), primary_key=True),
-        sa.Column("number", sa.Integer, nullable=False),
-    )
-    _words()
+    _events()
+    if sqlite:
+        _blocks()
+        _sqlite_words()
+    else:
+        _postgres_words()
+
+
+def downgrade() -> None:
+    """Drop the tables of the ledger."""
+    if op.get_bind().dialect.name == "sqlite":
+        for name in ("job_blocks", "jobs_words"):
+            op.execute(f"DROP TABLE {name}")
+    for name in ("job_limits", "job_counts", "job_events", "jobs"):
+        op.drop_table(name)
 
 
 def _jobs() -> None:
@@ -57,10 +59,11 @@ def _jobs() -> None:
         sa.Column("owner", sa.String(36)),
         sa.Column("node", sa.String(80)),
         sa.Column("parent", sa.String(36)),
-        sa.Column("idempotency_key", sa.String(300), unique=True),
+        sa.Column("idempotency_key", sa.String(300)),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("max_attempts", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("losses", sa.Integer, nullable=False),
         sa.Column("lease_holder", sa.String(200)),
         sa.Column("lease_until", sa.Float(53)),
         sa.Column("not_before", sa.Float(53)),
@@ -78,26 +81,66 @@ def _jobs() -> None:
         sa.Column("updated_at", sa.Float(53), nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("jobs_run_order", "jobs", ["state", "priority", "position", "seq"])
-    op.create_index("jobs_by_state", "jobs", ["state", "seq"])
-    op.create_index("jobs_by_owner", "jobs", ["owner", "seq"])
-    op.create_index("jobs_by_parent", "jobs", ["parent", "seq"])
-    op.create_index("jobs_by_reason", "jobs", ["reason", "seq"])
-    op.create_index("jobs_by_kind", "jobs", ["kind", "seq"])
-    op.create_index("jobs_by_start", "jobs", ["created_at", "seq"])
-    op.create_index("jobs_by_state_finish", "jobs", ["state", "finished_at", "seq"])
-    op.create_index("jobs_by_finish", "jobs", ["finished_at", "seq"])
-    op.create_index("jobs_by_update", "jobs", ["updated_at", "seq"])
-    op.create_index("jobs_by_title", "jobs", ["title", "seq"])
+    for name, columns in _ORDERS.items():
+        op.create_index(name, "jobs", ["kind", "state", *columns])
+    _index_where("jobs_by_finish", ["kind", "state", "finished_at", "seq"], "finished_at IS NOT NULL")
+    _index_where("jobs_by_owner", ["owner", "kind", "state", "seq"], "owner IS NOT NULL")
+    _index_where("jobs_by_parent", ["parent", "seq"], "parent IS NOT NULL")
+    _index_where("jobs_by_reason", ["reason", "seq"], "reason IS NOT NULL")
+    _index_where("jobs_by_holder", ["lease_holder"], "lease_holder IS NOT NULL")
+    _index_where("jobs_by_due", ["not_before"], "state = 'waiting'")
+    _index_where("jobs_by_key", ["idempotency_key"], "idempotency_key IS NOT NULL", unique=True)
 
 
-def _words() -> None:
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute(
-            "CREATE INDEX jobs_words ON jobs USING gin (to_tsvector('simple', "
-            "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g')))"
-        )
-        return
+def _index_where(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    condition = sa.text(where)
+    op.create_index(name, "jobs", columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+def _events() -> None:
+    op.create_table(
+        "job_events",
+        sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
+        sa.Column("job_id", sa.String(36), nullable=False),
+        sa.Column("at", sa.Float(53), nullable=False),
+        sa.Column("type", sa.String(24), nullable=False),
+        sa.Column("data", sa.JSON, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("job_events_by_job", "job_events", ["job_id", "id"])
+    op.create_table(
+        "job_counts",
+        sa.Column("owner", sa.String(36), primary_key=True),
+        sa.Column("kind", sa.String(40), primary_key=True),
+        sa.Column("state", sa.String(12), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "job_limits",
+        sa.Column("kind", sa.String(40), primary_key=True),
+        sa.Column("number", sa.Integer, nullable=False),
+    )
+
+
+def _blocks() -> None:
+    op.create_table(
+        "job_blocks",
+        sa.Column("block", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("first", sa.Float(53), nullable=False),
+        sa.Column("last", sa.Float(53), nullable=False),
+    )
+
+
+def _postgres_words() -> None:
+    # Punctuation separates words, as it does on SQLite; by itself PostgreSQL takes host names and paths for one word.
+    op.execute(
+        "CREATE INDEX jobs_words ON jobs USING gin (to_tsvector('simple', "
+        "regexp_replace(title || ' ' || coalesce(error, ''), '[^[:alnum:]]+', ' ', 'g')))"
+    )
+    op.execute("CREATE INDEX jobs_by_time ON jobs (created_at)")
+
+
+def _sqlite_words() -> None:
     op.execute(
         "CREATE VIRTUAL TABLE jobs_words USING fts5("
         "title, error, content='jobs', content_rowid='seq', tokenize='unicode61', prefix='2 3', detail='none')"
