@@ -152,7 +152,7 @@ def _with_login(options: Options, sources: Iterable[Source]) -> Options:
     """Take user and password out of the addresses. Raises `Invalid` when they would go to another host as well."""
     several = tuple(sources)
     with_login = next((source for source in several if source.username is not None), None)
-    if with_login is None or options.username is not None:
+    if with_login is None:
         return options
     if any((source.host, source.port) != (with_login.host, with_login.port) for source in several):
         raise Invalid(
@@ -160,6 +160,8 @@ def _with_login(options: Options, sources: Iterable[Source]) -> Options:
             f"The user and password of '{with_login.host}' would also go to the other mirrors.",
             advice="Put them into ~/.netrc, where each host has its own.",
         )
+    if options.username is not None:
+        return options
     return replace(options, username=with_login.username, password=with_login.password or "")
 
 
