@@ -15,7 +15,7 @@ from ferryman.transfer.disk import Flusher, PartFile
 from ferryman.transfer.failures import disk_error
 from ferryman.transfer.finish import Finisher, free_name, target_exists
 from ferryman.transfer.http import Head
-from ferryman.transfer.journal import Journal, Record
+from ferryman.transfer.journal import Journal, Record, busy
 from ferryman.transfer.judge import Kind, Pins, Verdict
 from ferryman.transfer.model import Overwrite, Request
 from ferryman.transfer.plan import MiB, Ranges
@@ -90,8 +90,15 @@ class Arrival:
         if self._journal_path().exists():
             self._load()
         elif self.part.size:
-            os.ftruncate(self.part.fd, 0)
+            self._renew()
         return None
+
+    def _renew(self) -> None:
+        """Start with a new partial file: where locks lie, another writer may still have the old one open."""
+        assert self.part
+        path = self.part.path
+        self.part.close(remove=True)
+        self.part = PartFile(path)
 
     def _journal_path(self) -> Path:
         assert self.target
@@ -102,7 +109,9 @@ class Arrival:
         self.journal = Journal(self._journal_path(), self._writer)
         record = self.journal.found
         if record is None or not self._trusted(record):
-            os.ftruncate(self.part.fd, 0)
+            self.journal.close(remove=True)
+            self.journal = None
+            self._renew()
             return
         self.base = record.usable(self._boot, self.part.size)
         self._safe = Ranges(self.base.spans())
@@ -111,6 +120,8 @@ class Arrival:
             self.total = record.total
             self._etags, self._modified = dict(record.etags), dict(record.modified)
             self.pinned = True
+        if self.resumed:
+            self.save(self.base)  # whoever wrote before us hears that it is ours now
 
     def _trusted(self, record: Record) -> bool:
         """Whether an earlier run's bytes may be kept: same size, and something says it is the same object."""
@@ -212,6 +223,8 @@ class Arrival:
         """Write the journal: `done` is handed to the operating system."""
         if self.journal is None:
             self.journal = Journal(self._journal_path(), self._writer)
+            if self.journal.taken():  # there was none when we opened the partial file
+                raise busy(self.journal.path)
         checksum = str(self._request.checksum) if self._request.checksum else None
         urls = tuple(bare(url) for url in self._request.urls)
         spans, safe = tuple(done.spans()), tuple(self._safe.spans())

@@ -11,7 +11,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict, FerryError
 from ferryman.transfer.disk import PartFile
 from ferryman.transfer.failures import disk_error, mismatch
-from ferryman.transfer.journal import Journal
+from ferryman.transfer.journal import Journal, busy
 from ferryman.transfer.model import Overwrite
 from ferryman.transfer.verify import digest_of
 
@@ -70,6 +70,8 @@ class Finisher:
 def finish_all(items: list[Finish]) -> None:
     """Check, flush and rename all; the first flush of a batch commits what the others need."""
     for item in items:
+        _attempt(item, _ours)
+    for item in items:
         _attempt(item, _check)
     for item in items:
         _attempt(item, lambda it: os.fdatasync(it.part.fd))
@@ -93,6 +95,16 @@ def _attempt(item: Finish, step: Callable[[Finish], None]) -> None:
         item.error = error
     except OSError as error:
         item.error = disk_error(error, item.part.path)
+
+
+def _ours(item: Finish) -> None:
+    """Locks lie on some network file systems: look whether the name and the journal are still this writer's."""
+    try:
+        named = item.part.path.stat().st_ino == os.fstat(item.part.fd).st_ino
+    except FileNotFoundError:
+        named = False
+    if not named or (item.journal and item.journal.taken()):
+        raise busy(item.target.with_name(item.target.name + ".ferry"))
 
 
 def _check(item: Finish) -> None:

@@ -108,14 +108,16 @@ class Journal:
 
     def save(self, record: Record) -> None:
         """Write a record into the older slot. Raises `Conflict`, `OSError`."""
-        if self._saved:
-            sequence, current = newest(os.pread(self._fd, 2 * SLOT, 0))
-            if current and current.writer != self._writer:
-                raise busy(self.path)
-            self._sequence = max(self._sequence, sequence)
+        if self._saved and self.taken():
+            raise busy(self.path)
         self._sequence += 1
         os.pwrite(self._fd, encode(record, self._sequence), SLOT * (self._sequence % 2))
         self._saved = True
+
+    def taken(self) -> bool:
+        """Whether the newest record is another writer's."""
+        _, current = newest(os.pread(self._fd, 2 * SLOT, 0))
+        return current is not None and current.writer != self._writer
 
     def sync(self) -> None:
         """Flush to the disk."""
