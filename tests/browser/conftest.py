@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from ferryman.testing.sample import SampleServer
+from ferryman.testing.sample import SampleFile, SampleServer
 
 START = (
     "from ferryman.core.settings import load_settings; from ferryman.daemon.up import up; up(load_settings())"
@@ -138,6 +138,12 @@ def note(complaints: list[str], message: ConsoleMessage) -> None:
     """Keep what the browser wrote as an error or a warning."""
     if message.type in {"error", "warning"} and not REFUSED.match(message.text):
         complaints.append(f"{message.type}: {message.text}")
+
+
+def offer(upstream: SampleServer, name: str, megabytes: int = 0, rate: int = 0) -> str:
+    """Let `upstream` serve a file that no other test uses, and return its address; 0 MB is 1 KiB."""
+    upstream.files[name] = SampleFile(name, megabytes << 20 or 1024, "made for one test", rate)
+    return upstream.url(name)
 
 
 def sign_in(page: Page, console: Console, path: str = "/") -> None:

@@ -1,15 +1,16 @@
 """Everyone can use it: no accessibility faults in either theme, nothing to scroll sideways on a phone."""
 
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ferryman.testing.sample import SampleServer
-from tests.browser.conftest import Console, add
+from tests.browser.conftest import Console, add, offer
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-PATHS = (
+PATHS: Final = (
     "/",
     "/downloads",
     "/downloads?tab=history",
@@ -20,13 +21,17 @@ PATHS = (
     "/tokens",
     "/audit",
 )
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+RULES: Final[dict[str, Any]] = {
+    "light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]},
+    # The other theme changes colours and nothing else.
+    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}},
+}
 
 
-def faults(page: Page) -> list[str]:
+def faults(page: Page, theme: str) -> list[str]:
     """What axe finds on the page, one line for each element."""
     page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("(rules) => axe.run(document, rules)", RULES)
+    found = page.evaluate("(rules) => axe.run(document, rules)", RULES[theme])
     return [
         f"{page.url}: {rule['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for rule in found["violations"]
@@ -39,10 +44,10 @@ def _filled(browser: Browser, console: Console, session: Path, upstream: SampleS
     """Have something done, something failed and something paused to show."""
     context = browser.new_context(base_url=console.address, storage_state=session)
     page = context.new_page()
-    add(page, upstream.url("hello.txt"), f"{upstream.address}/files/gone.iso", folder="shown")
-    add(page, upstream.url("large.bin"), limit="1MB/s", folder="shown")
-    moving = page.locator("tr", has=page.get_by_role("link", name="large.bin")).first
-    moving.get_by_role("button", name="Pause large.bin").click()
+    add(page, offer(upstream, "shown.txt"), f"{upstream.address}/files/gone.iso")
+    add(page, offer(upstream, "held.bin", 64), limit="1MB/s")
+    moving = page.locator("tr", has=page.get_by_role("link", name="held.bin"))
+    moving.get_by_role("button", name="Pause held.bin").click()
     expect(moving).to_contain_text("Paused")
     context.close()
 
@@ -51,7 +56,7 @@ def job_paths(page: Page) -> list[str]:
     """The pages of the jobs on the list."""
     page.goto("/jobs")
     links = page.locator("#list a.title").evaluate_all("all => all.map(one => one.getAttribute('href'))")
-    return [str(link) for link in links[:3]]
+    return [str(link) for link in links[:2]]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -62,7 +67,7 @@ def test_no_page_has_accessibility_faults(page: Page, theme: str) -> None:
     for path in (*PATHS, *job_paths(page)):
         page.goto(path)
         expect(page.locator("html")).to_have_attribute("data-stream", "open")
-        found += faults(page)
+        found += faults(page, theme)
     assert found == []
 
 
@@ -70,7 +75,7 @@ def test_the_sign_in_page_has_no_accessibility_faults(visitor: BrowserContext) -
     page = visitor.new_page()
     page.goto("/login")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert faults(page) == []
+    assert faults(page, "light") == []
 
 
 @pytest.mark.usefixtures("_filled")

@@ -5,9 +5,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from ferryman.testing.sample import SampleServer
-from tests.browser.conftest import add
-
-DONE = re.compile("Done")
+from tests.browser.conftest import add, offer
 
 
 def row(page: Page, name: str) -> Locator:
@@ -15,19 +13,23 @@ def row(page: Page, name: str) -> Locator:
     return page.locator("tr", has=page.get_by_role("link", name=name, exact=True)).first
 
 
+def choose(page: Page, *names: str) -> None:
+    """Select rows of the list."""
+    for name in names:
+        page.get_by_label(f"Select {name}").check()
+
+
 def test_several_addresses_become_downloads_that_arrive(page: Page, upstream: SampleServer) -> None:
-    files = upstream.files
-    add(page, upstream.url("hello.txt"), upstream.url("medium.bin"), folder="several")
+    add(page, offer(upstream, "several-1.txt"), offer(upstream, "several-2.bin", 16), folder="several")
     page.goto("/downloads?tab=completed")
-    for name in ("hello.txt", "medium.bin"):
-        expect(row(page, name)).to_contain_text(DONE)
-    expect(row(page, "medium.bin")).to_contain_text("32.0 MiB")
-    assert files["medium.bin"].size == 32 << 20
+    for name in ("several-1.txt", "several-2.bin"):
+        expect(row(page, name)).to_contain_text("Done")
+    expect(row(page, "several-2.bin")).to_contain_text("16.0 MiB")
 
 
 def test_progress_speed_and_time_left_are_shown_while_it_runs(page: Page, upstream: SampleServer) -> None:
-    add(page, upstream.url("slow.bin"), limit="3MB/s", folder="progress")
-    moving = row(page, "slow.bin")
+    add(page, offer(upstream, "watched.bin", 16), limit="3MB/s")
+    moving = row(page, "watched.bin")
     expect(moving).to_contain_text("Running")
     bar = moving.get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]\d?$"))
@@ -35,51 +37,51 @@ def test_progress_speed_and_time_left_are_shown_while_it_runs(page: Page, upstre
     expect(moving.locator("[data-field=rate]")).to_have_text(re.compile(r"^[1-9][\d.]* (K|M)iB/s$"))
     expect(moving.locator("[data-field=eta]")).to_have_text(re.compile(r"about|seconds"))
     expect(page.locator(".flow [data-flow]")).to_have_text(re.compile(r"MiB/s"))
-    expect(row(page, "slow.bin")).to_have_count(0)
+    expect(row(page, "watched.bin")).to_have_count(0)
     page.goto("/downloads?tab=completed")
-    expect(row(page, "slow.bin")).to_contain_text("24.0 MiB")
+    expect(row(page, "watched.bin")).to_contain_text("16.0 MiB")
     assert first > 0
 
 
 def test_pause_resume_cancel_and_retry(page: Page, upstream: SampleServer) -> None:
-    add(page, upstream.url("large.bin"), limit="4MB/s", folder="steered")
-    moving = row(page, "large.bin")
+    add(page, offer(upstream, "steered.bin", 256), limit="5MB/s")
+    moving = row(page, "steered.bin")
     expect(moving.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]\d?$"))
-    moving.get_by_role("button", name="Pause large.bin").click()
+    moving.get_by_role("button", name="Pause steered.bin").click()
     expect(moving).to_contain_text("Paused")
-    moving.get_by_role("button", name="Resume large.bin").click()
+    moving.get_by_role("button", name="Resume steered.bin").click()
     expect(moving).to_contain_text("Running")
-    moving.get_by_role("button", name="Cancel large.bin").click()
+    moving.get_by_role("button", name="Cancel steered.bin").click()
     question = page.get_by_role("dialog", name="Cancel this job")
-    expect(question).to_contain_text("large.bin")
+    expect(question).to_contain_text("steered.bin")
     question.get_by_role("button", name="Keep it").click()
     expect(moving).to_contain_text("Running")
-    moving.get_by_role("button", name="Cancel large.bin").click()
+    moving.get_by_role("button", name="Cancel steered.bin").click()
     question.get_by_role("button", name="Cancel the job").click()
     expect(moving).to_have_count(0)
     page.goto("/downloads?tab=history")
-    ended = row(page, "large.bin")
+    ended = row(page, "steered.bin")
     expect(ended).to_contain_text("Cancelled")
-    ended.get_by_role("button", name="Try again large.bin").click()
+    ended.get_by_role("button", name="Try again steered.bin").click()
     expect(ended).to_have_count(0)
     page.goto("/downloads?tab=active")
-    moving = row(page, "large.bin")
+    moving = row(page, "steered.bin")
     expect(moving).to_contain_text("Running")
-    moving.get_by_role("button", name="Cancel large.bin").click()
+    moving.get_by_role("button", name="Cancel steered.bin").click()
     question.get_by_role("button", name="Cancel the job").click()
     expect(moving).to_have_count(0)
 
 
 def test_several_are_steered_at_once(page: Page, upstream: SampleServer) -> None:
-    add(page, *[upstream.url("large.bin")] * 2, limit="1MB/s", folder="bulk")
-    rows = page.locator("tr", has=page.get_by_role("link", name="large.bin"))
+    add(page, *[offer(upstream, f"bulk-{number}.bin", 64) for number in (1, 2)], limit="1MB/s")
+    rows = page.locator("tr", has=page.get_by_role("link", name=re.compile("bulk-")))
     expect(rows).to_have_count(2)
-    page.get_by_label("Select all").check()
+    choose(page, "bulk-1.bin", "bulk-2.bin")
     bar = page.get_by_role("group", name="Act on the selected jobs")
     expect(bar).to_contain_text("2 selected")
     bar.get_by_role("button", name="Pause").click()
     expect(rows.filter(has_text="Paused")).to_have_count(2)
-    page.get_by_label("Select all").check()
+    choose(page, "bulk-1.bin", "bulk-2.bin")
     bar.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Cancel them").click()
     expect(rows).to_have_count(0)
@@ -107,14 +109,14 @@ def test_what_is_wrong_is_said_at_its_field(page: Page, upstream: SampleServer) 
 
 
 def test_a_wrong_checksum_fails_and_says_what_to_do(page: Page, upstream: SampleServer) -> None:
-    add(page, upstream.url("hello.txt"), checksum=f"sha256:{'0' * 64}", folder="wrong")
+    add(page, offer(upstream, "wrong.txt"), checksum=f"sha256:{'0' * 64}")
     page.goto("/downloads?tab=history&state=failed")
-    failed = row(page, "hello.txt")
+    failed = row(page, "wrong.txt")
     expect(failed).to_contain_text("Failed")
-    failed.get_by_role("link", name="hello.txt").click()
+    failed.get_by_role("link", name="wrong.txt").click()
     expect(page.locator("#job-head .notice")).to_contain_text("corrupt")
     page.goto("/")
-    expect(page.locator("section", has_text="Needs you").locator("li", has_text="hello.txt")).to_be_visible()
+    expect(page.locator("section", has_text="Needs you").locator("li", has_text="wrong.txt")).to_be_visible()
 
 
 def test_a_hostile_name_is_only_text(page: Page, upstream: SampleServer) -> None:

@@ -5,26 +5,23 @@ import re
 from playwright.sync_api import Page, expect
 
 from ferryman.testing.sample import SampleServer
-from tests.browser.conftest import add
-
-
-def finished(page: Page, upstream: SampleServer, folder: str) -> None:
-    """Fetch a small file and open the page of its job."""
-    add(page, upstream.url("hello.txt"), folder=folder)
-    page.goto("/downloads?tab=completed")
-    page.get_by_role("link", name="hello.txt", exact=True).first.click()
-    expect(page.locator("#job-head h1")).to_have_text("hello.txt")
+from tests.browser.conftest import add, offer
 
 
 def test_the_page_of_a_job_tells_everything(page: Page, upstream: SampleServer) -> None:
-    finished(page, upstream, "told")
+    address = offer(upstream, "told.txt")
+    digest = upstream.files["told.txt"].sha256
+    add(page, address, checksum=f"sha256:{digest}", folder="told")
+    page.goto("/downloads?tab=completed")
+    page.get_by_role("link", name="told.txt", exact=True).click()
+    expect(page.locator("#job-head h1")).to_have_text("told.txt")
     head = page.locator("#job-head")
     expect(head).to_contain_text("Done")
     expect(head.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
     expect(head.get_by_role("list", name="Phases").locator(".is-done")).to_have_count(6)
-    expect(head).to_contain_text(upstream.files["hello.txt"].sha256)
+    expect(head).to_contain_text(digest)
     page.get_by_role("tab", name="Report").click()
-    expect(page.get_by_role("tabpanel", name="Report")).to_contain_text("hello.txt")
+    expect(page.get_by_role("tabpanel", name="Report")).to_contain_text("told.txt")
     page.get_by_role("tab", name="Events").click()
     expect(page.get_by_role("tabpanel", name="Events")).to_contain_text("phase")
     page.get_by_role("tab", name="Configuration").click()
@@ -35,8 +32,8 @@ def test_the_page_of_a_job_tells_everything(page: Page, upstream: SampleServer) 
 
 
 def test_the_log_is_followed_and_searched(page: Page, upstream: SampleServer) -> None:
-    add(page, upstream.url("slow.bin"), limit="4MB/s", folder="logged")
-    page.get_by_role("link", name="slow.bin", exact=True).click()
+    add(page, offer(upstream, "logged.bin", 24), limit="3MB/s")
+    page.get_by_role("link", name="logged.bin", exact=True).click()
     log = page.get_by_role("log")
     expect(log.locator(".log-line").first).to_be_visible()
     expect(page.locator("[data-chart] canvas")).to_be_visible()
@@ -52,12 +49,12 @@ def test_the_log_is_followed_and_searched(page: Page, upstream: SampleServer) ->
 
 
 def test_the_history_is_searched_and_filtered(page: Page, upstream: SampleServer) -> None:
-    add(page, upstream.url("hello.txt"), f"{upstream.address}/files/absent.iso", folder="searched")
+    add(page, offer(upstream, "present.txt"), f"{upstream.address}/files/absent.iso")
     page.goto("/downloads?tab=history")
     rows = page.locator("#list tbody tr")
     expect(rows.filter(has_text="absent.iso").first).to_contain_text("Failed")
     page.get_by_label("Search the history").fill("absent")
-    expect(rows.filter(has_text="hello.txt")).to_have_count(0)
+    expect(rows.filter(has_text="present.txt")).to_have_count(0)
     expect(rows.filter(has_text="absent.iso").first).to_be_visible()
     expect(page).to_have_url(re.compile("q=absent"))
     page.reload()
@@ -65,7 +62,7 @@ def test_the_history_is_searched_and_filtered(page: Page, upstream: SampleServer
     page.get_by_role("group", name="Outcome").get_by_text("Done").click()
     expect(page.locator("#list")).to_contain_text("No download matches")
     page.get_by_role("link", name="Show the whole history").click()
-    expect(rows.filter(has_text="hello.txt").first).to_be_visible()
+    expect(rows.filter(has_text="present.txt").first).to_be_visible()
 
 
 def test_an_ended_job_is_removed(page: Page, upstream: SampleServer) -> None:

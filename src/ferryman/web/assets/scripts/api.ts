@@ -79,6 +79,6 @@ export async function request<T = unknown>(method: string, path: string, body?: 
     location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
   if (!response.ok) throw await problem(response);
-  const type = response.headers.get("Content-Type") ?? "";
-  return (type.includes("json") ? await response.json() : null) as T;
+  const answer = await response.text();
+  return (answer === "" ? null : JSON.parse(answer)) as T;
 }

@@ -1,6 +1,15 @@
 // Filters keep the address of the page in step with what is shown, so that it can be shared and reloaded.
 
 export function startFilters(): void {
+  // Another filter begins at the first page. This runs before the form is sent.
+  document.addEventListener(
+    "input",
+    (event) => {
+      const form = (event.target as Element).closest("form[data-filters]");
+      form?.querySelector("input[name=cursor]")?.remove();
+    },
+    { capture: true },
+  );
   document.addEventListener("htmx:after:request", (event) => {
     const form = (event.target as Element).closest<HTMLFormElement>("form[data-filters]");
     if (!form) return;

@@ -9,8 +9,12 @@ const WIDTH = 1000;
 /** Regions that show jobs reload when one changes; several changes within this time cause one reload. */
 const GATHER_MS = 250;
 
+/** Fetch every live region again. One that a form filters is asked for by the form, which knows what is typed now. */
 export function refreshRegions(): void {
-  for (const region of document.querySelectorAll("[data-refresh]")) region.dispatchEvent(new Event("refresh"));
+  for (const region of document.querySelectorAll("[data-refresh]")) {
+    const form = region.id === "" ? null : document.querySelector(`form[hx-target="#${CSS.escape(region.id)}"]`);
+    (form ?? region).dispatchEvent(new Event("refresh"));
+  }
 }
 
 function put(scope: Element, field: string, text: string): void {
@@ -49,7 +53,7 @@ function paint(scope: Element, data: Progress): void {
   put(scope, "verified", size(verified));
   put(scope, "rate", rate(data.rate ?? 0));
   put(scope, "eta", eta(data.eta));
-  put(scope, "slow", data.slow ?? "");
+  put(scope, "slow", data.slow ? `Held back: ${data.slow}` : "");
   put(scope, "connections", String(data.connections ?? 0));
   if (data.phase) put(scope, "phase", data.phase);
 }
@@ -92,6 +96,16 @@ function counts(data: Record<string, number>): void {
   }
 }
 
+/** The list knows how many entries each tab has; the tabs stand outside of it. */
+function tabCounts(): void {
+  const list = document.getElementById("list");
+  for (const place of document.querySelectorAll<HTMLElement>("[data-tab-count]")) {
+    const count = list?.getAttribute(`data-count-${place.dataset["tabCount"] ?? ""}`) ?? "0";
+    place.textContent = count;
+    place.dataset["value"] = count;
+  }
+}
+
 interface Overview {
   counts: Record<string, number>;
   active: { id: string; progress: { rate: number } }[];
@@ -131,5 +145,5 @@ export function startLive(stream: Stream): void {
   });
   stream.on("counts", counts);
   stream.on("open", gather);
-  void survey();
+  document.addEventListener("htmx:after:swap", tabCounts);
 }

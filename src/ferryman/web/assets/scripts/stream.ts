@@ -41,7 +41,6 @@ export class Stream {
   readonly #address: string;
   readonly #listeners = new Map<string, ((data: never) => void)[]>();
   #source: EventSource | null = null;
-  #opened = false;
   #grace: ReturnType<typeof setTimeout> | undefined;
 
   constructor(address: string) {
@@ -102,9 +101,8 @@ export class Stream {
     this.#grace = undefined;
     document.getElementById("lost")?.setAttribute("hidden", "");
     document.documentElement.dataset.stream = "open";
-    // What happened while nobody listened is read again from the server.
-    if (this.#opened) this.#emit("open", null);
-    this.#opened = true;
+    // What happened while nobody listened, be it since the page was rendered, is read from the server.
+    this.#emit("open", null);
   }
 
   #lost(): void {
