@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -71,6 +70,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text[:9]), 86400))
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError):
