@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 
 from ferryman.core.errors import Exhausted, FerryError, Unavailable
 from ferryman.db.migrate import migrate
-from ferryman.db.values import dump
+from ferryman.db.values import dump, matches
 
 T = TypeVar("T")
 Work = tuple[Callable[[Connection], Any], "Future[Any]"]
@@ -196,6 +196,7 @@ def _sqlite_engine(url: str, readers: int) -> Engine:
             "wal_autocheckpoint=4000",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("matches", 2, matches, deterministic=True)
 
     return engine
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import unicodedata
 from typing import Any
 
 
@@ -16,6 +18,19 @@ def dump(value: Any) -> str:
 def clean(text: str) -> str:
     """Text that every database stores: what UTF-8 cannot carry is escaped, and so is NUL."""
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def fold(text: str) -> str:
+    """Text in which case and accents make no difference, as SQLite's tokenizer unicode61 sees it."""
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFD", text.lower())
+    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a regular expression finds something in folded text; SQLite calls it as `matches(pattern, text)`."""
+    return re.search(pattern, fold(text), re.DOTALL) is not None
 
 
 def _finite(value: Any) -> Any:

@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, text, update
 
 from ferryman.db.values import clean
 from ferryman.jobs.model import TERMINAL, Desired, Job, Progress, Reason, State
 from ferryman.jobs.ports import Claim, Held, Outcome, Save
 from ferryman.jobs.retry import MOST_LOSSES
-from ferryman.jobs.rows import COLUMNS, job_of, progress_of
-from ferryman.jobs.statements import book, cleaned, first, note
-from ferryman.jobs.tables import COUNTS, EVENTS, JOBS, Cell, cell, chunks
+from ferryman.jobs.rows import job_of, progress_of
+from ferryman.jobs.statements import INSERT_EVENT, book, change, cleaned, moved, note
+from ferryman.jobs.tables import COUNTS, JOBS, Cell, chunks
 from ferryman.jobs.transitions import Cause, end_of_run, move
 
 _LEASES: Final = 0x6665727279
@@ -35,67 +35,49 @@ def lease(connection: Connection, claim: Claim, now: float, until: float) -> lis
     for kind in claim.kinds:
         places = min(free, claim.limits.get(kind, _UNLIMITED) - running.get(kind, 0))
         if places > 0:
-            rows += connection.execute(_runnable(kind, claim.node).limit(places)).all()
+            rows += connection.execute(
+                _RUNNABLE, {"of": kind, "queued": State.QUEUED, "here": claim.node, "places": places}
+            ).all()
     rows.sort(key=lambda row: (row.priority, row.position, row.seq))
     rows = rows[: max(0, free)]
     return _take(connection, rows, claim.holder, now, until) if rows else []
 
 
 def _running(connection: Connection) -> dict[str, int]:
-    number = func.sum(COUNTS.c.number).label("jobs")
-    statement = select(COUNTS.c.kind, number).where(COUNTS.c.state == State.RUNNING).group_by(COUNTS.c.kind)
-    return {row.kind: int(row.jobs) for row in connection.execute(statement)}
-
-
-def _runnable(kind: str, node: str | None) -> Any:
-    return (
-        select(JOBS)
-        .where(JOBS.c.kind == kind, JOBS.c.state == State.QUEUED, JOBS.c.node.is_not_distinct_from(node))
-        .order_by(JOBS.c.priority, JOBS.c.position, JOBS.c.seq)
-        .with_for_update(skip_locked=True)
-    )
+    return {row.kind: int(row.jobs) for row in connection.execute(_RUNNING, {"now": State.RUNNING})}
 
 
 def _take(connection: Connection, rows: Sequence[Any], holder: str, now: float, until: float) -> list[Job]:
     target = move(State.QUEUED, Cause.LEASE)
-    taken = {
+    changed: dict[str, Any] = {
         "state": target,
-        "epoch": JOBS.c.epoch + 1,
-        "attempt": JOBS.c.attempt + 1,
         "lease_holder": holder,
         "lease_until": until,
-        "started_at": func.coalesce(JOBS.c.started_at, now),
         "updated_at": now,
-        "not_before": None,
     }
     for part in chunks([row.seq for row in rows]):
-        connection.execute(update(JOBS).where(JOBS.c.seq.in_(part)).values(taken))
+        connection.execute(_TAKE, changed | {"rows": list(part), "at": now, "not_before": None})
+    jobs = [job_of(row) for row in rows]
     data = {"from": State.QUEUED, "to": target}
-    connection.execute(
-        insert(EVENTS),
-        [
-            {"job_id": row.id, "at": now, "type": "state", "data": data | {"attempt": row.attempt + 1}}
-            for row in rows
-        ],
-    )
+    events = [
+        {"job_id": job.id, "at": now, "type": "state", "data": data | {"attempt": job.attempt + 1}}
+        for job in jobs
+    ]
+    connection.execute(INSERT_EVENT, events)
     booked: Counter[Cell] = Counter()
-    for row in rows:
-        booked[cell(row.owner, row.kind, State.QUEUED)] -= 1
-        booked[cell(row.owner, row.kind, target)] += 1
+    for job in jobs:
+        moved(booked, job, target)
     book(connection, booked)
     return [
         dataclasses.replace(
-            job_of(row),
-            state=target,
-            epoch=row.epoch + 1,
-            attempt=row.attempt + 1,
-            lease_holder=holder,
-            lease_until=until,
-            started_at=now if row.started_at is None else row.started_at,
-            updated_at=now,
+            job,
+            **changed,
+            epoch=job.epoch + 1,
+            attempt=job.attempt + 1,
+            started_at=now if job.started_at is None else job.started_at,
             not_before=None,
         )
-        for row in rows
+        for job in jobs
     ]
 
 
@@ -134,13 +116,11 @@ def finish(
     connection: Connection, job_id: str, epoch: int, outcome: Outcome, now: float, progress: Progress | None
 ) -> Job | None:
     """End a run; `None` when its epoch is old."""
-    mine = and_(JOBS.c.id == job_id, JOBS.c.epoch == epoch, JOBS.c.state == State.RUNNING)
-    row = connection.execute(
-        select(JOBS.c.owner, JOBS.c.kind, JOBS.c.desired).where(mine).with_for_update()
-    ).first()
+    row = connection.execute(_MINE, {"job": job_id, "lease": epoch, "now": State.RUNNING}).first()
     if row is None:
         return None
-    state = end_of_run(outcome.cause, Desired(row.desired))
+    job = job_of(row)
+    state = end_of_run(outcome.cause, job.desired)
     values = _ended(state, now) | {
         "result": outcome.result,
         "reason": outcome.reason,
@@ -148,21 +128,14 @@ def finish(
         "error_code": outcome.error_code,
         "advice": cleaned(outcome.advice),
         "not_before": outcome.not_before if state is State.WAITING else None,
-        "losses": 0,
+        "attempt": job.attempt if outcome.counts else max(0, job.attempt - 1),
     }
-    if progress is not None:
-        values["progress"] = progress_of(progress)
-    if not outcome.counts:
-        values["attempt"] = JOBS.c.attempt - 1
-    job = first(connection, update(JOBS).where(mine).values(values).returning(*COLUMNS))
-    assert job is not None
+    progress = progress or job.progress
+    change(connection, row.seq, values | {"losses": 0, "progress": progress_of(progress)})
     data = {"from": State.RUNNING, "to": state, "reason": outcome.reason, "error": values["error"]}
     note(connection, job_id, "state", {key: value for key, value in data.items() if value}, now)
-    book(
-        connection,
-        Counter({cell(row.owner, row.kind, State.RUNNING): -1, cell(row.owner, row.kind, state): 1}),
-    )
-    return job
+    book(connection, moved(Counter(), job, state))
+    return dataclasses.replace(job, **values, progress=progress)
 
 
 def reclaim(connection: Connection, gone: ColumnElement[bool], now: float) -> list[Job]:
@@ -171,18 +144,15 @@ def reclaim(connection: Connection, gone: ColumnElement[bool], now: float) -> li
     jobs: list[Job] = []
     booked: Counter[Cell] = Counter()
     for row in connection.execute(locked.with_for_update(skip_locked=True)).all():
-        hopeless = row.losses + 1 >= MOST_LOSSES
-        state = end_of_run(Cause.FAIL if hopeless else Cause.RELEASE, Desired(row.desired))
-        values = _ended(state, now) | {"losses": row.losses + 1, "attempt": max(0, row.attempt - 1)}
-        if state is State.FAILED:
-            values |= _lost(row.losses + 1)
-        job = first(connection, update(JOBS).where(JOBS.c.seq == row.seq).values(values).returning(*COLUMNS))
-        assert job is not None
-        jobs.append(job)
-        data = {"from": State.RUNNING, "to": state, "cause": "lost", "holder": row.lease_holder}
-        note(connection, row.id, "state", data, now)
-        booked[cell(row.owner, row.kind, State.RUNNING)] -= 1
-        booked[cell(row.owner, row.kind, state)] += 1
+        job, losses = job_of(row), row.losses + 1
+        state = end_of_run(Cause.RELEASE if losses < MOST_LOSSES else Cause.FAIL, job.desired)
+        values = _ended(state, now) | {"attempt": max(0, job.attempt - 1)}
+        values |= _lost(losses) if state is State.FAILED else {}
+        change(connection, row.seq, values | {"losses": 0 if state is State.FAILED else losses})
+        data = {"from": State.RUNNING, "to": state, "cause": "lost", "holder": job.lease_holder}
+        note(connection, job.id, "state", data, now)
+        moved(booked, job, state)
+        jobs.append(dataclasses.replace(job, **values))
     book(connection, booked)
     return jobs
 
@@ -199,7 +169,6 @@ def _ended(state: State, now: float) -> dict[str, Any]:
 
 def _lost(times: int) -> dict[str, Any]:
     return {
-        "losses": 0,
         "reason": Reason.LOST,
         "error": f"The worker was lost {times} times while it ran this job, with no progress in between.",
         "error_code": "worker_lost",
@@ -209,20 +178,47 @@ def _lost(times: int) -> dict[str, Any]:
 
 def wake(connection: Connection, due: ColumnElement[bool], now: float) -> list[Job]:
     """Queue the jobs that `due` selects."""
-    target = move(State.WAITING, Cause.DUE)
-    locked = select(JOBS.c.seq).where(due).order_by(JOBS.c.seq).with_for_update(skip_locked=True)
-    seqs = list(connection.execute(locked).scalars())
+    values: dict[str, Any] = {"state": move(State.WAITING, Cause.DUE), "not_before": None, "updated_at": now}
+    locked = select(JOBS).where(due).order_by(JOBS.c.seq).with_for_update(skip_locked=True)
     jobs: list[Job] = []
-    for part in chunks(seqs):
-        statement = update(JOBS).where(JOBS.c.seq.in_(part))
-        values = {"state": target, "not_before": None, "updated_at": now}
-        jobs += [job_of(row) for row in connection.execute(statement.values(values).returning(*COLUMNS))]
-    for job in jobs:
-        data = {"from": State.WAITING, "to": target, "cause": Cause.DUE}
-        note(connection, job.id, "state", data, now)
     booked: Counter[Cell] = Counter()
-    for job in jobs:
-        booked[cell(job.owner, job.kind, State.WAITING)] -= 1
-        booked[cell(job.owner, job.kind, target)] += 1
+    for row in connection.execute(locked).all():
+        job = job_of(row)
+        change(connection, row.seq, values)
+        note(connection, job.id, "state", {"from": job.state, "to": values["state"], "cause": Cause.DUE}, now)
+        moved(booked, job, values["state"])
+        jobs.append(dataclasses.replace(job, **values))
     book(connection, booked)
     return jobs
+
+
+_RUNNING: Final = (
+    select(COUNTS.c.kind, func.sum(COUNTS.c.number).label("jobs"))
+    .where(COUNTS.c.state == bindparam("now"))
+    .group_by(COUNTS.c.kind)
+)
+_RUNNABLE: Final = (
+    select(JOBS)
+    .where(JOBS.c.kind == bindparam("of"), JOBS.c.state == bindparam("queued"))
+    .where(JOBS.c.node.is_not_distinct_from(bindparam("here", type_=JOBS.c.node.type)))
+    .order_by(JOBS.c.priority, JOBS.c.position, JOBS.c.seq)
+    .limit(bindparam("places", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_TAKE: Final = (
+    update(JOBS)
+    .where(JOBS.c.seq.in_(bindparam("rows", expanding=True)))
+    .values(
+        epoch=JOBS.c.epoch + 1,
+        attempt=JOBS.c.attempt + 1,
+        started_at=func.coalesce(JOBS.c.started_at, bindparam("at", type_=JOBS.c.started_at.type)),
+    )
+)
+_MINE: Final = (
+    select(JOBS)
+    .where(
+        JOBS.c.id == bindparam("job"), JOBS.c.epoch == bindparam("lease"), JOBS.c.state == bindparam("now")
+    )
+    .with_for_update()
+)
+"""Statements of the busiest ways are made once: to make one costs more than to run it."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     exists,
     false,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 
 from ferryman.core.errors import Invalid
 from ferryman.core.ids import is_id
+from ferryman.db.values import fold
 from ferryman.jobs.model import Page, Query, State
 from ferryman.jobs.rows import job_of
 from ferryman.jobs.tables import BLOCK, BLOCKS, COUNTS, JOBS, WORDS, chunks
@@ -121,6 +123,13 @@ def counts(connection: Connection, kinds: Sequence[str], owner: str | None) -> d
 def words_of(search: str) -> list[str]:
     """The words of a search, without anything a query language could mean."""
     return re.findall(r"[^\W_]+", search.lower())[:MOST_WORDS]
+
+
+def pattern_of(words: Sequence[str]) -> str:
+    """What `db.values.matches` takes to find the same rows as the full-text index."""
+    whole = r"(?![^\W_])"
+    parts = [rf"(?=.*(?<![^\W_]){fold(word)}{whole if len(word) == 1 else ''})" for word in words]
+    return "".join(parts)
 
 
 class Search:
@@ -252,13 +261,14 @@ class Search:
     def _walk_cells(self, cells: dict[tuple[str, str], int], limit: int) -> list[int]:
         """Along the index of the order in each cell, merged."""
         owned = self._query.owner is not None and self._order.name == "created_at"
+        here = and_(JOBS.c.kind == bindparam("this_kind"), JOBS.c.state == bindparam("this_state"))
+        if owned:
+            here = and_(here, JOBS.c.owner == self._query.owner)
+        statement = self._along(here, "cells", *(["owner"] if owned else [])).limit(limit)
+        statement = statement.add_columns(*self._order.columns[:-1])
         found: list[tuple[tuple[Any, ...], int]] = []
         for kind, state in cells:
-            here = and_(JOBS.c.kind == kind, JOBS.c.state == state)
-            if owned:
-                here = and_(here, JOBS.c.owner == self._query.owner)
-            statement = self._along(here, "cells", *(["owner"] if owned else [])).limit(limit)
-            rows = self._connection.execute(statement.add_columns(*self._order.columns[:-1]))
+            rows = self._connection.execute(statement, {"this_kind": kind, "this_state": state})
             found += [(self._order.key(row), row.seq) for row in rows]
         found.sort(reverse=self._order.down)
         return [seq for _, seq in found[:limit]]
@@ -318,8 +328,9 @@ class Search:
         """Whether one row of `JOBS` matches the words."""
         if not self._words:
             return false()
-        if self._sqlite:
-            return exists(select(literal(1)).where(self._match(), WORDS.c.rowid == JOBS.c.seq))
+        if self._sqlite:  # for one row the index is slow
+            words = JOBS.c.title + " " + func.coalesce(JOBS.c.error, "")
+            return func.matches(pattern_of(self._words), words) == literal_column("1")
         # The same words as in the index of the migration, or it is not used.
         document: ColumnElement[Any] = literal_column(
             "to_tsvector('simple', "
