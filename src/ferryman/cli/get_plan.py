@@ -10,9 +10,9 @@ from ferryman.cli.get_words import Words
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid
 from ferryman.core.paths import join_within
+from ferryman.transfer.ask import without_secrets
 from ferryman.transfer.model import Options
 from ferryman.transfer.policy import AddressPolicy
-from ferryman.transfer.small import without_secrets
 from ferryman.transfer.source import Source, parse_source
 
 ALLOWED: Final = AddressPolicy(private=True)

@@ -1,6 +1,7 @@
 """A real FTP server (pyftpdlib) on a free port of loopback, in a thread."""
 
 import threading
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,10 +12,14 @@ class FtpServer:
 
     def __init__(self, root: Path, *, user: str = "", password: str = "", rate: int = 0) -> None:
         """Bind; entering starts. `rate` limits every transfer, in bytes per second."""
-        # pyftpdlib is there in development only, and importing it takes a while.
-        from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
-        from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # noqa: PLC0415
-        from pyftpdlib.servers import FTPServer  # noqa: PLC0415
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # pyftpdlib stands on asyncore before Python 3.12
+            # It is there in development only, and importing it takes a while.
+            from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
+            from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # noqa: PLC0415
+            from pyftpdlib.servers import FTPServer  # noqa: PLC0415
 
         authorizer = DummyAuthorizer()
         if user:

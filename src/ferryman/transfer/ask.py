@@ -1,6 +1,7 @@
 """What is sent: request headers, and which credentials may go to which host. Pure."""
 
 import base64
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ferryman.transfer.http import host_key
@@ -27,6 +28,17 @@ def credentials(origin: str, options: Options) -> tuple[str, str] | None:
     if parts.username is None:
         return None
     return unquote(parts.username), unquote(parts.password or "")
+
+
+def without_secrets(options: Options) -> Options:
+    """Return `options` without what signs in: for hosts it is not meant for."""
+    headers = tuple(pair for pair in options.headers if pair[0].lower() not in _SECRET)
+    return replace(options, headers=headers, username=None, password=None, bearer=None)
+
+
+def options_beside(url: str, origin: str, options: Options) -> Options:
+    """Return the options for `url`, which belongs to `origin`: secrets stay with the host of `origin`."""
+    return options if host_key(url) == host_key(origin) else without_secrets(options)
 
 
 def headers_for(

@@ -16,6 +16,7 @@ import pycurl
 from ferryman.core.errors import Denied, FerryError, Unavailable
 from ferryman.transfer.ask import credentials
 from ferryman.transfer.carrier import Ask, Sink
+from ferryman.transfer.credentials import read_cookies
 from ferryman.transfer.failures import curl_error, shown
 from ferryman.transfer.http import Head, parse_head
 from ferryman.transfer.proxy import proxy_for
@@ -181,7 +182,9 @@ class CurlExchange:
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000))
         handle.setopt(pycurl.OPT_FILETIME, 1)
-        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in ask.headers])
+        handle.setopt(
+            pycurl.HTTPHEADER, [f"{name}: {value}".encode("latin-1") for name, value in ask.headers]
+        )
         handle.setopt(pycurl.HEADERFUNCTION, self._header)
         handle.setopt(pycurl.WRITEFUNCTION, self._write)
         if ask.ranged and (ask.start or ask.end is not None or not self._ftp):
@@ -214,18 +217,25 @@ class CurlExchange:
         if options.netrc:
             handle.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL)
         if options.cookies:
+            read_cookies(options.cookies)  # libcurl leaves out in silence what it cannot read
             handle.setopt(pycurl.COOKIEFILE, str(options.cookies))
         found = self._ask.login or (credentials(self._ask.url, options) if self._ask.trusted else None)
         if found and not options.bearer:
-            handle.setopt(pycurl.USERNAME, found[0])
-            handle.setopt(pycurl.PASSWORD, found[1])
+            handle.setopt(pycurl.USERNAME, found[0].encode())
+            handle.setopt(pycurl.PASSWORD, found[1].encode())
             handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_ANY)
+
+    @property
+    def _dialled(self) -> str:
+        """Which host libcurl looks up: the proxy's, where there is one."""
+        proxy = proxy_for(self._ask.url, self._ask.options, os.environ)
+        return urlsplit(proxy or self._ask.url).hostname or ""
 
     def _open(self, _purpose: int, address: Any) -> Any:
         family, kind, protocol, target = address
         try:
             if self._ask.allow and family in {socket.AF_INET, socket.AF_INET6}:
-                self._ask.allow.check(target[0])
+                self._ask.allow.check(target[0], self._dialled)
         except Denied as denied:
             self._denied = denied
             return pycurl.SOCKET_BAD

@@ -147,7 +147,7 @@ class WireExchange:
         for address in addresses:
             try:
                 if self._ask.allow:
-                    self._ask.allow.check(str(address[1][0]))
+                    self._ask.allow.check(str(address[1][0]), self._parts.hostname or "")
             except Denied as denied:
                 self._failure = denied
             else:

@@ -85,6 +85,12 @@ _CURL_CODES = {
     31: ("range_wrong", "the server cannot start in the middle"),
     97: ("proxy_failed", "the proxy refused"),
 }
+_INVALID = {
+    1: ("url_invalid", "Check the URL."),
+    3: ("url_invalid", "Check the URL."),
+    58: ("client_cert_invalid", "Give a PEM certificate and its PEM key."),
+    77: ("ca_invalid", "Give a PEM file of CA certificates."),
+}
 
 
 def curl_error(code: int, message: str, url: str) -> FerryError:
@@ -102,7 +108,8 @@ def curl_error(code: int, message: str, url: str) -> FerryError:
             f"{where}: the certificate is not trusted ({message}).",
             advice="Give the CA's certificate with --cacert, or check the host name.",
         )
-    if code in {1, 3}:
-        return Invalid("url_invalid", f"'{where}' cannot be fetched ({message}).", advice="Check the URL.")
+    if code in _INVALID:
+        wrong, advice = _INVALID[code]
+        return Invalid(wrong, f"'{where}' cannot be fetched ({message}).", advice=advice)
     name, words = _CURL_CODES.get(code, ("connection_lost", "the transfer broke off"))
     return Unavailable(name, f"{where}: {words} ({message}).", advice="Try again later.")

@@ -33,8 +33,11 @@ class Phase(StrEnum):
 class AddressRule(Protocol):
     """Decides which addresses may be connected to (see `policy.AddressPolicy`)."""
 
-    def check(self, ip: str, /) -> None:
-        """Return when `ip` (textual IPv4 or IPv6) is allowed. Raises `Denied` otherwise. Thread-safe, quick."""
+    def check(self, ip: str, host: str = "", /) -> None:
+        """Return when `ip` (textual IPv4 or IPv6), which `host` resolved to, is allowed. Raises `Denied` otherwise.
+
+        Thread-safe, quick.
+        """
         ...
 
     def check_host(self, host: str, /) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import FerryError
+from ferryman.transfer.ask import options_beside
 from ferryman.transfer.checksums import names_for, parse_checksum_file
 from ferryman.transfer.failures import shown
 from ferryman.transfer.model import Overwrite, Request, Result
@@ -27,7 +28,9 @@ class Prelude:
         self._request, self._url, self._then = request, request.checksum_url, then
         self._folder = Path(tempfile.mkdtemp(prefix="ferry-"))
         target = self._folder / "checksums"
-        options = replace(request.options, connections=1, rate_limit=0)
+        options = replace(
+            options_beside(self._url, request.urls[0], request.options), connections=1, rate_limit=0
+        )
         self.request = Request(
             (self._url,), target, options, overwrite=Overwrite.OVERWRITE, allow=request.allow, most=_MOST
         )

@@ -3,15 +3,12 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
 
 from ferryman.core.digests import Digest
+from ferryman.transfer.ask import options_beside
 from ferryman.transfer.checksums import LARGEST_FILE, names_for, parse_checksum_file
 from ferryman.transfer.model import AddressRule, Options, Overwrite, Request
 from ferryman.transfer.service import Engine
-
-_SECRET: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 def small_request(
@@ -27,13 +24,10 @@ def small_request(
 
     The credentials in `options` are for the host of `beside` (the file it belongs to) and go nowhere else.
     """
-    one, two = urlsplit(url), urlsplit(beside)
-    if (one.scheme, one.netloc) != (two.scheme, two.netloc):
-        options = without_secrets(options)
     return Request(
         (url,),
         folder / "text",
-        options=replace(options, connections=1, rate_limit=0),
+        options=replace(options_beside(url, beside, options), connections=1, rate_limit=0),
         overwrite=Overwrite.OVERWRITE,
         allow=allow,
         most=most,
@@ -56,9 +50,3 @@ def fetch_small(
 def checksum_at(text: bytes, checksum_url: str, url: str) -> Digest:
     """Return the digest that the checksum file at `checksum_url` gives for what `url` fetches. Raises `Invalid`."""
     return parse_checksum_file(text.decode("utf-8", "replace"), names_for(url), checksum_url)
-
-
-def without_secrets(options: Options) -> Options:
-    """Return `options` without what signs in: for hosts it is not meant for."""
-    headers = tuple(pair for pair in options.headers if pair[0].lower() not in _SECRET)
-    return replace(options, headers=headers, username=None, password=None, bearer=None)
