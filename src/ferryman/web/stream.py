@@ -87,8 +87,8 @@ class Viewer:
         self._known: dict[str, bool] = {}
 
     def wants(self, topic: str) -> bool:
-        """Tell whether the viewer asked for this topic."""
-        return topic in self._topics
+        """Tell whether the viewer asked for this topic; what it has to know anyway is asked for always."""
+        return topic in self._topics or topic == "reset"
 
     async def counts(self) -> dict[str, Any]:
         """Return the numbers of the jobs within the viewer's reach."""
@@ -96,6 +96,8 @@ class Viewer:
 
     async def admits(self, news: News) -> bool:
         """Tell whether this message concerns the viewer; what moves jobs does whatever the topics are."""
+        if news.name == "reset":  # the hub had to drop what this viewer did not take
+            return True
         if news.name not in MOVES and not self.wants(news.name):
             return False
         if self._caller.allows("jobs:all"):

@@ -22,15 +22,37 @@ VICTIM = Path(__file__).with_name("victim.py")
 KILLS = 50
 
 
-def start(home, mode):
-    seen = ready(home)
-    process = subprocess.Popen([sys.executable, str(VICTIM), str(home), mode])
-    deadline = time.monotonic() + 60
-    while ready(home) == seen:
-        assert process.poll() is None, "the victim ended by itself"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return process
+class Nursery:
+    """Starts victims and kills them."""
+
+    def __init__(self, home):
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, str(VICTIM), str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def start(self, mode):
+        seen = ready(self.home)
+        pid = int(self.ask(mode))
+        deadline = time.monotonic() + 60
+        while ready(self.home) == seen:
+            assert time.monotonic() < deadline, "the victim does not start"
+            time.sleep(0.005)
+        return pid
+
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)
+        assert self.ask("reap") == "dead"
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(30) == 0
+        self.process.stdout.close()
 
 
 def ready(home):
@@ -43,11 +65,6 @@ def lines(home):
         return []
     text = trace.read_text()
     return [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
-def kill(process):
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 async def states(home):
@@ -68,20 +85,23 @@ async def states(home):
 @pytest.mark.timeout(300)
 def test_fifty_kills_lose_nothing_and_run_nothing_twice(tmp_path):
     chance = random.Random(20_261_125)
+    nursery = Nursery(tmp_path)
     for _ in range(KILLS):
-        process = start(tmp_path, "accept")
+        victim = nursery.start("accept")
         time.sleep(chance.uniform(0.0, 0.35))
-        kill(process)
-    process = start(tmp_path, "work")
+        nursery.kill(victim)
+    survivor = nursery.start("work")
     try:
         jobs = wait_for_the_end(tmp_path)
     finally:
-        kill(process)
+        nursery.kill(survivor)
+        nursery.close()
     accepted = {line[1] for line in lines(tmp_path) if line[0] == "accepted"}
     assert len(accepted) > KILLS
     assert accepted <= set(jobs), "an accepted job is gone"
     assert {job.state for job in jobs.values()} == {State.SUCCEEDED}, "a job did not end well"
     assert all(job.result == {"steps": STEPS} for job in jobs.values())
+    assert all((tmp_path / "jobs" / job_id / "report.json").exists() for job_id in list(jobs)[-50:])
     check_steps(lines(tmp_path))
 
 

@@ -1,7 +1,8 @@
-"""A process with a ledger and a worker, to be killed: `python victim.py HOME`.
+"""A process with a ledger and a worker, to be killed.
 
-Each job writes numbered steps to a trace that is only appended to, saves a checkpoint after each, and holds a lock
-while it runs: a second run of the same job at the same time could not get it.
+`nursery` imports everything once and forks a victim whenever it is asked to: what is killed is a process of its own, and
+starting it costs no imports. Each job writes numbered steps to a trace that is only appended to, saves a checkpoint
+after each, and holds a lock while it runs: a second run of the same job at the same time could not get it.
 """
 
 import asyncio
@@ -53,10 +54,11 @@ def trace(home, line):
     os.close(handle)
 
 
-async def accept(ledger, home, number):
+async def accept(ledger, home):
     """Accept jobs for ever, and note each one only after the ledger said that it is accepted."""
+    number = 0
     while True:
-        names = [f"{number}-{index}-{os.getpid()}" for index in range(3)]
+        names = [f"{os.getpid()}-{number}-{index}" for index in range(3)]
         jobs = await ledger.submit_many(
             [NewJob("steps", name, {"name": name}, idempotency_key=name) for name in names]
         )
@@ -66,7 +68,7 @@ async def accept(ledger, home, number):
         await asyncio.sleep(0.05)
 
 
-async def main(home, accepting):
+async def live(home, accepting):
     database = Database(sqlite_url(home / "ferry.db"))
     database.migrate()
     ledger = Ledger(SqlStore(database), LocalDispatch(), Hub(), SystemClock(), home)
@@ -74,9 +76,24 @@ async def main(home, accepting):
     await worker.start()
     trace(home, "ready")
     if accepting:
-        await accept(ledger, home, 0)
+        await accept(ledger, home)
     await asyncio.Event().wait()
 
 
+def nursery(home):
+    """For each line `accept` or `work` fork a victim and print its id; for `reap` wait until the last one is dead."""
+    child = 0
+    for line in sys.stdin:
+        if line.strip() == "reap":
+            os.waitpid(child, 0)
+            print("dead", flush=True)
+            continue
+        child = os.fork()
+        if child == 0:
+            asyncio.run(live(home, line.strip() == "accept"))
+            os._exit(1)
+        print(child, flush=True)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] == "accept"))
+    nursery(Path(sys.argv[1]))

@@ -155,3 +155,8 @@ async def test_progress_waits_its_turn_and_only_the_latest_is_sent():
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\u2028", "data: x\n\nevent: y"])
 def test_no_content_breaks_out_of_its_event(text):
     assert encode("log", {"lines": [text]}, 4).count("\n") == 4
+
+
+async def test_a_viewer_that_lagged_too_far_is_told_to_load_anew():
+    got = await told(Source(), [Note("reset", {})], topics=("job",))
+    assert [name for name, _, _ in got if name != "hello"] == ["reset"]
