@@ -51,6 +51,10 @@ class PartFile:
             at += done
             data = data[done:]
 
+    def still_there(self) -> bool:
+        """Whether the path still leads to this file."""
+        return _is_at(self.fd, self.path)
+
     def close(self, *, remove: bool = False) -> None:
         """Close, waiting for a flush in progress; `remove` deletes the file first. Harmless when repeated."""
         with self.lock:
@@ -59,6 +63,13 @@ class PartFile:
                     self.path.unlink(missing_ok=True)
                 self.closed = True
                 os.close(self.fd)
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def _open_locked(path: Path) -> int:
@@ -71,11 +82,8 @@ def _open_locked(path: Path) -> int:
             raise busy(path) from error
         except OSError:
             pass  # no locks on this file system: the writer's name in the journal has to do
-        try:
-            if os.stat(path).st_ino == os.fstat(fd).st_ino:  # noqa: PTH116 - one call per file, many small files
-                return fd
-        except FileNotFoundError:
-            pass
+        if _is_at(fd, path):
+            return fd
         os.close(fd)  # a finishing writer renamed the file between open and lock
 
 

@@ -108,6 +108,8 @@ def _ours(item: Finish) -> None:
 
 
 def _check(item: Finish) -> None:
+    if not item.part.still_there():  # locks lie on some network file systems: another writer was here
+        raise busy(item.part.path)
     if item.expected is None:
         return
     item.digest = item.digest or digest_of(item.part.fd, item.expected.algorithm)

@@ -83,6 +83,8 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 def redirect_target(base: str, location: str) -> str:
     """The absolute URL of a redirect. Raises `ValueError` for one that is no http(s) URL with a host."""
+    if re.fullmatch(r"https?:/*", location.strip(), re.IGNORECASE):
+        raise ValueError(location)  # joined with the base it would lead back to itself
     target = urljoin(base, location.strip())
     parts = urlsplit(target)
     if not location.strip() or parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
