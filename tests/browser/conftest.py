@@ -39,7 +39,7 @@ class Console:
     password: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Start Ferryman in an empty home, end it afterwards."""
     home = tmp_path_factory.mktemp("ferryman")
@@ -63,7 +63,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         process.communicate(timeout=20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def upstream() -> Iterator[SampleServer]:
     """Serve files to fetch."""
     with SampleServer() as server:
@@ -74,16 +74,16 @@ def upstream() -> Iterator[SampleServer]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium once. The folder's, not the session's: its event loop would be in the way of other tests."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
         yield chromium
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def session(browser: Browser, console: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sign in once and keep the session for the other tests."""
     context = browser.new_context(base_url=console.address)

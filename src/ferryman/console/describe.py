@@ -18,6 +18,7 @@ LONG: Final = 44
 _SIZES: Final = frozenset({"size", "network", "resumed", "bytes"})
 _RATES: Final = frozenset({"rate", "average_rate", "rate_limit"})
 _SECONDS: Final = frozenset({"seconds", "duration"})
+_SKIPPED: Final = frozenset({"schema", "network", "etag"})
 _LABELS: Final = {
     "url": "From",
     "path": "File",
@@ -82,7 +83,8 @@ def facts_of(job: Job) -> list[tuple[str, str]]:
         facts.append(("Took", format_duration(took)))
         if job.progress.network and took > 0:
             facts.append(("Average speed", format_rate(job.progress.network / took)))
-    facts.extend(_result_facts(hidden(job.result or {})))
+    known = {value for _, value in facts}
+    facts.extend(fact for fact in _result_facts(hidden(job.result or {})) if fact[1] not in known)
     if job.priority != DEFAULT_PRIORITY:
         facts.append(("Priority", f"{job.priority} (0 runs first, 9 last)"))
     return sorted(facts, key=lambda fact: len(fact[1]) > LONG)
@@ -103,7 +105,7 @@ def _result_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     flat = [
         (name, value)
         for name, value in result.items()
-        if value not in (None, "", False, {}, []) and name != "schema"
+        if value not in (None, "", False, {}, []) and name not in _SKIPPED
     ]
     return [
         (_LABELS.get(name, name.replace("_", " ").capitalize()), _text(name, value)) for name, value in flat

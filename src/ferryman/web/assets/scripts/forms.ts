@@ -86,7 +86,7 @@ function refuse(form: HTMLFormElement, problem: Problem): void {
   const advice = notice.querySelector("[data-advice]");
   if (text) text.textContent = problem.message;
   if (advice) advice.textContent = problem.advice;
-  notice.hidden = shown && problem.advice === "";
+  notice.hidden = shown;
   form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   // The part of the form that is folded away must not hide what is wrong in it.
   form.querySelector("[aria-invalid=true]")?.closest("details")?.setAttribute("open", "");

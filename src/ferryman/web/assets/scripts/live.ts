@@ -132,7 +132,9 @@ export function startLive(stream: Stream): void {
     }, GATHER_MS);
   };
   stream.on("progress", (data) => {
-    for (const scope of document.querySelectorAll(`[data-job="${CSS.escape(data.id)}"]`)) paint(scope, data);
+    // A message that comes late must not move what has stopped meanwhile.
+    const places = `[data-job="${CSS.escape(data.id)}"][data-state="running"]`;
+    for (const scope of document.querySelectorAll(places)) paint(scope, data);
     flow.set(data.id, data.rate ?? 0);
   });
   stream.on("job", (job) => {

@@ -29,6 +29,10 @@ export function startTabs(): void {
     const next = tabs[(now + step + tabs.length) % tabs.length];
     if (step !== 0 && next) choose(next, true);
   });
-  const wanted = tabs.find((tab) => `#${tab.dataset["tab"] ?? ""}` === location.hash);
-  if (wanted) choose(wanted, false);
+  const follow = (): void => {
+    const wanted = tabs.find((tab) => `#${tab.dataset["tab"] ?? ""}` === location.hash);
+    if (wanted) choose(wanted, false);
+  };
+  window.addEventListener("hashchange", follow);
+  follow();
 }
