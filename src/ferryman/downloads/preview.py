@@ -55,13 +55,20 @@ class Previews:
     """Looks at addresses with the daemon's engine. Safe to use from many tasks at once."""
 
     def __init__(
-        self, engine: Engine, handler: DownloadHandler, downloads: Downloads, ledger: Ledger
+        self,
+        engine: Engine,
+        handler: DownloadHandler,
+        downloads: Downloads,
+        ledger: Ledger,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
-        """Ask with `engine`, as `handler` would fetch."""
+        """Ask with `engine`, as `handler` would fetch; one address may take `patience` seconds."""
         self._engine = engine
         self._handler = handler
         self._downloads = downloads
         self._ledger = ledger
+        self._patience = patience
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def look(self, order: DownloadOrder, caller: Principal) -> list[Preview]:
@@ -80,10 +87,10 @@ class Previews:
     async def _one(self, draft: Draft, caller: Principal) -> Preview:
         url = draft.spec.urls[0]
         try:
-            async with self._places, asyncio.timeout(PATIENCE):
+            async with self._places, asyncio.timeout(self._patience):
                 headers, final = await self._answer(draft)
         except TimeoutError:
-            late = Unavailable("preview_timeout", f"There was no answer within {PATIENCE:.0f} seconds.")
+            late = Unavailable("preview_timeout", f"There was no answer within {self._patience:.0f} seconds.")
             return _failed(url, late)
         except FerryError as error:
             return _failed(url, error)

@@ -91,6 +91,7 @@ def check_writable(folder: Path) -> None:
             "target_invalid",
             f"'{place}' is not a folder.",
             advice="Choose another folder: a file is in the way.",
+            fields={"folder": "leads through a file"},
         )
     if not os.access(place, os.W_OK | os.X_OK):
         raise Denied(

@@ -20,12 +20,15 @@ from ferryman.core.settings import Settings
 from ferryman.db import Database
 from ferryman.db.database import sqlite_url
 from ferryman.downloads import api as downloads_api
+from ferryman.downloads.handler import DownloadHandler
+from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.model import NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
+from ferryman.transfer.service import Engine
 from ferryman.web.app import build_app
 from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
 from ferryman.web.health import health_router
@@ -46,6 +49,7 @@ class House:
     accounts: Accounts
     hub: Hub
     database: Database
+    engine: Engine
 
 
 def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
@@ -54,9 +58,12 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     audit = Audit(database, clock)
     accounts = Accounts(database, clock, audit, passwords=Passwords(QUICK))
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
-    downloads = Downloads(ledger, Settings(home=folder), box or SecretBox(folder / "secret.key"))
+    engine, box = Engine(), box or SecretBox(folder / "secret.key")
+    downloads = Downloads(ledger, Settings(home=folder), box)
+    handler = DownloadHandler(engine, folder / "downloads", box, private=False)
+    previews = Previews(engine, handler, downloads, ledger, patience=0.2)
     parts = [
-        Part("downloads", api=downloads_api.router(downloads, ledger)),
+        Part("downloads", api=downloads_api.router(downloads, previews, ledger)),
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
@@ -69,7 +76,7 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
         metrics_router([job_figures(ledger), transfer_figures(lambda: 7)]),
     ]
     app = build_app(parts, authority=accounts, routers=open_routes, host=host, local_token="local-secret")
-    return House(app, ledger, accounts, hub, database)
+    return House(app, ledger, accounts, hub, database, engine)
 
 
 async def people(house: House) -> dict[str, str]:
@@ -91,7 +98,8 @@ def scopes_of(role: Role) -> list[str]:
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     made = build(tmp_path, "127.0.0.1")
     made.database.migrate()
-    yield made
+    with made.engine:
+        yield made
     await made.database.close()
 
 
@@ -112,5 +120,6 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House,
             await made.ledger.submit(NewJob("download", f"file {number}", {"url": f"http://host/{number}"}))
         return tokens["admin"]
 
-    yield made, asyncio.run(furnish())
+    with made.engine:
+        yield made, asyncio.run(furnish())
     made.database.close_now()
