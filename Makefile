@@ -28,8 +28,14 @@ run: $(STAMP)/runtime $(STAMP)/assets ## Start Ferryman at http://127.0.0.1:8470
 demo: $(STAMP)/runtime $(STAMP)/assets ## The main job with nobody watching: fetch, kill -9, resume, verify
 	$(BIN)/python scripts/demo.py $(ARGS)
 
+# The browser has its tests to itself: its driver keeps an event loop running, which others must not meet.
 test: $(STAMP)/system $(STAMP)/dev $(STAMP)/assets ## Run every test; ARGS='tests/unit -k name' narrows it
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/browser
+	$(BIN)/python -m pytest tests/browser
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(STAMP)/dev $(STAMP)/assets ## Style, types, import contracts, browser sources and the rules of the house
 	$(BIN)/ruff check .
