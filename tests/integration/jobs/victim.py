@@ -80,19 +80,24 @@ async def live(home, accepting):
     await asyncio.Event().wait()
 
 
+def say(word):
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
 def nursery(home):
     """For each line `accept` or `work` fork a victim and print its id; for `reap` wait until the last one is dead."""
     child = 0
     for line in sys.stdin:
         if line.strip() == "reap":
             os.waitpid(child, 0)
-            print("dead", flush=True)
+            say("dead")
             continue
         child = os.fork()
         if child == 0:
             asyncio.run(live(home, line.strip() == "accept"))
             os._exit(1)
-        print(child, flush=True)
+        say(child)
 
 
 if __name__ == "__main__":

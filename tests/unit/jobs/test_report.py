@@ -1,5 +1,5 @@
 from ferryman.jobs.model import Desired, Event, Job, Progress, Reason, State
-from ferryman.jobs.report import report, report_text
+from ferryman.jobs.report import report, report_text, worked
 
 JOB = Job(
     id="019aba3e-6c3f-7cc4-9d3e-0f2c5f6b7a81", kind="toy", title="debian.iso", spec={"password": "hidden"},
@@ -39,3 +39,11 @@ def test_the_text_tells_it_to_people_and_nothing_secret():
         assert part in text
     assert text.count("The first cut.") == 1
     assert "hidden" not in text
+
+
+def test_only_the_time_of_work_counts():
+    lines = [("queued", "running", 1010), ("running", "paused", 1012), ("paused", "queued", 1900),
+             ("queued", "running", 1901), ("running", "failed", 1904)]  # fmt: skip
+    events = [Event(n, JOB.id, at, "state", {"from": a, "to": b}) for n, (a, b, at) in enumerate(lines)]
+    assert worked(JOB, events) == 5
+    assert worked(JOB, events[:1]) == 10

@@ -3,8 +3,8 @@ import itertools
 import pytest
 
 from ferryman.core.errors import Conflict
-from ferryman.jobs.model import TERMINAL, State
-from ferryman.jobs.transitions import EDGES, WISHES, Cause, move
+from ferryman.jobs.model import TERMINAL, Desired, State
+from ferryman.jobs.transitions import EDGES, WISHES, Cause, end_of_run, move, wish
 
 
 def test_every_state_can_be_reached_and_every_unfinished_one_left():
@@ -35,3 +35,33 @@ def test_what_is_not_in_the_table_is_refused_with_what_is_possible(state, cause)
 
 def test_each_wish_of_a_person_has_a_desired_state():
     assert set(WISHES) == {Cause.PAUSE, Cause.RESUME, Cause.CANCEL, Cause.RETRY}
+
+
+@pytest.mark.parametrize(
+    ("cause", "desired", "state"),
+    [
+        (Cause.SUCCEED, Desired.CANCEL, State.SUCCEEDED),
+        (Cause.SUCCEED, Desired.PAUSE, State.SUCCEEDED),
+        (Cause.FAIL, Desired.PAUSE, State.FAILED),
+        (Cause.FAIL, Desired.CANCEL, State.CANCELLED),
+        (Cause.RETRY_LATER, Desired.RUN, State.WAITING),
+        (Cause.RETRY_LATER, Desired.PAUSE, State.PAUSED),
+        (Cause.RETRY_LATER, Desired.CANCEL, State.CANCELLED),
+        (Cause.RELEASE, Desired.RUN, State.QUEUED),
+        (Cause.RELEASE, Desired.PAUSE, State.PAUSED),
+        (Cause.RELEASE, Desired.CANCEL, State.CANCELLED),
+        (Cause.PAUSE, Desired.CANCEL, State.CANCELLED),
+    ],
+)
+def test_a_wish_that_came_while_the_run_ended_counts(cause, desired, state):
+    assert end_of_run(cause, desired) is state
+
+
+def test_a_running_job_is_left_to_its_worker_and_others_move_at_once():
+    for cause in (Cause.PAUSE, Cause.CANCEL, Cause.RESUME):
+        assert wish(State.RUNNING, cause) is None
+    assert wish(State.QUEUED, Cause.PAUSE) is State.PAUSED
+    with pytest.raises(Conflict):
+        wish(State.RUNNING, Cause.RETRY)
+    with pytest.raises(Conflict):
+        wish(State.SUCCEEDED, Cause.PAUSE)
