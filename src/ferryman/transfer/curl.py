@@ -136,7 +136,11 @@ class CurlExchange:
         """Go on reading."""
         if self._paused and not self._over:
             self._paused = False
-            self._handle.pause(pycurl.PAUSE_CONT)
+            try:
+                self._handle.pause(pycurl.PAUSE_CONT)  # hands over what was held back at once
+            except pycurl.error as error:
+                code, message = error.args
+                self.finished(code, message)  # nothing to tell when we ended it ourselves meanwhile
 
     def cancel(self) -> None:
         """End without a word to the sink; libcurl lets go of the handle in the next turn."""

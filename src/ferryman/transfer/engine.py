@@ -40,6 +40,7 @@ class Core:
         self._wire = Wire(self.pump)
         self._curl: Carrier | None = None
         self._next_rate = 0.0
+        self._turn = 0
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -131,7 +132,10 @@ class Core:
         if self.rate_at and now >= self._next_rate:
             self._next_rate = now + 1.0
             self.bucket.set_rate(self.rate_at(self.clock.now()), now)
-        for task in list(self._at_network):
+        # Whoever comes first gets what a shared limit allows: everybody is first in turn.
+        tasks = list(self._at_network)
+        self._turn = (self._turn + 1) % max(1, len(tasks))
+        for task in tasks[self._turn :] + tasks[: self._turn]:
             task.tick(now)
         for task in self.tasks:
             if task not in self._at_network and not task.over and task not in self._waiting:
