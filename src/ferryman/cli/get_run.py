@@ -4,6 +4,7 @@ import queue
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from ferryman.cli.get_plan import ALLOWED, Wish
@@ -17,17 +18,19 @@ from ferryman.transfer.preflight import Need, check_folder, check_space
 from ferryman.transfer.service import Engine, Transfer
 
 _TICK: Final = 0.12
+MOST_SHOWN: Final = 64
 
 Ask = Callable[[str], Overwrite]
 """Asks the person what to do about a file that is there."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fetch:
-    """One file on its way, and how it ended."""
+    """One file on its way, and how it ended. `holder` names it among the others."""
 
     wish: Wish
     label: str
+    holder: str = ""
     transfer: Transfer | None = None
     result: Result | None = None
     error: FerryError | None = None
@@ -54,16 +57,16 @@ class Fleet:
         self._ask = ask
         self._claims = Claims()
         self._ended: queue.SimpleQueue[Fetch | tuple[str, str]] = queue.SimpleQueue()
-        self._moving: list[Fetch] = []
+        self._moving: dict[str, Fetch] = {}
 
     def run(self, wishes: list[Wish]) -> list[Fetch]:
         """Fetch all and return how each ended, in order. Raises what stands in the way of all of them."""
         for folder in {wish.folder for wish in wishes}:
             check_folder(folder)
         check_space(Need(wish.folder, wish.size) for wish in wishes if wish.size)
-        fetches = [Fetch(wish, wish.name or wish.said) for wish in wishes]
+        fetches = [Fetch(wish, wish.name or wish.said, str(at)) for at, wish in enumerate(wishes)]
         self._show.begin(len(fetches))
-        self._moving = list(fetches)
+        self._moving = {fetch.holder: fetch for fetch in fetches}
         for fetch in fetches:
             self._submit(fetch, self._overwrite)
         while self._moving:
@@ -85,7 +88,7 @@ class Fleet:
         fetch.transfer.add_done_callback(lambda _: self._ended.put(fetch))
 
     def _request(self, fetch: Fetch, overwrite: Overwrite) -> Request:
-        wish, holder = fetch.wish, str(id(fetch))
+        wish, holder = fetch.wish, fetch.holder
         target = wish.folder
         if wish.name is not None:
             target = self._claims.claim(holder, wish.folder / wish.name, overwrite)
@@ -105,7 +108,7 @@ class Fleet:
         try:
             item = self._ended.get(timeout=_TICK)
         except queue.Empty:
-            self._show.tick(self._moving[:64])
+            self._show.tick(list(islice(self._moving.values(), MOST_SHOWN)))
             return
         if isinstance(item, Fetch):
             self._end(item)
@@ -118,20 +121,20 @@ class Fleet:
             result = fetch.transfer.wait(0)
         except FerryError as error:
             if error.code == "target_exists" and self._ask is not None:
-                self._claims.release(str(id(fetch)))
+                self._claims.release(fetch.holder)
                 self._submit(fetch, self._ask(error.message))
                 return
             self._fail(fetch, error)
             return
         fetch.result = result
-        self._claims.release(str(id(fetch)))
-        self._moving.remove(fetch)
+        self._claims.release(fetch.holder)
+        del self._moving[fetch.holder]
         self._show.done(fetch.label, result)
 
     def _fail(self, fetch: Fetch, error: FerryError) -> None:
         fetch.error = error
-        self._claims.release(str(id(fetch)))
-        self._moving.remove(fetch)
+        self._claims.release(fetch.holder)
+        del self._moving[fetch.holder]
         self._show.failed(fetch.label, error)
 
 

@@ -17,7 +17,7 @@ class Claims:
     def __init__(self) -> None:
         """Nothing is claimed yet."""
         self._holders: dict[Path, str] = {}
-        self._given: dict[tuple[str, Path], Path] = {}
+        self._given: dict[str, dict[Path, Path]] = {}
         self._lock = threading.Lock()
 
     def claim(self, holder: str, target: Path, overwrite: Overwrite) -> Path:
@@ -27,7 +27,8 @@ class Claims:
         renaming is not wanted.
         """
         with self._lock:
-            if (known := self._given.get((holder, target))) is not None:
+            given = self._given.setdefault(holder, {})
+            if (known := given.get(target)) is not None:
                 return known
             busy = self._holders.get(target, holder) != holder
             if busy and overwrite is not Overwrite.RENAME:
@@ -40,14 +41,14 @@ class Claims:
             if overwrite is Overwrite.RENAME and (busy or os.path.lexists(target)):
                 free = free_name(target, taken=self._holders)
             self._holders[free] = holder
-            self._given[holder, target] = free
+            given[target] = free
             return free
 
     def release(self, holder: str) -> None:
         """Give up what `holder` claimed."""
         with self._lock:
-            for key in [key for key in self._given if key[0] == holder]:
-                self._holders.pop(self._given.pop(key), None)
+            for target in self._given.pop(holder, {}).values():
+                self._holders.pop(target, None)
 
     def namer(
         self,
