@@ -67,10 +67,8 @@ async def _serve(settings: Settings, home: Home, port: int, *, sample: bool) -> 
             upstream = await _sample()
             stack.push_async_callback(_end_process, upstream)
         await _until_open(settings.host, port, serving)
-        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = f"http://{shown}:{port}"
-        home.announce(address)
-        _greet(address, password)
+        home.announce(address_of(_reachable(settings.host), port))
+        _greet(address_of(settings.host, port), password)
         told = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
@@ -120,6 +118,16 @@ async def _end_process(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+def address_of(host: str, port: int) -> str:
+    """Return the address of the console."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Return where this machine reaches itself when it listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
 def _greet(address: str, password: str | None) -> None:
     lines = [f"Ferryman is at {address}"]
     if password:
@@ -130,13 +138,12 @@ def _greet(address: str, password: str | None) -> None:
 
 
 async def _until_open(host: str, port: int, serving: "asyncio.Task[None]") -> None:
-    where = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
     for _ in range(200):
         if serving.done():
             serving.result()
             break
         try:
-            _, writer = await asyncio.open_connection(where, port)
+            _, writer = await asyncio.open_connection(_reachable(host), port)
         except OSError:
             await asyncio.sleep(0.05)
             continue
