@@ -13,12 +13,13 @@ from ferryman.transfer.ask import bare
 from ferryman.transfer.checksums import digest_from_headers
 from ferryman.transfer.disk import Flusher, PartFile
 from ferryman.transfer.failures import disk_error
-from ferryman.transfer.finish import Finisher, free_name, target_exists
+from ferryman.transfer.finish import Finisher
 from ferryman.transfer.http import Head
 from ferryman.transfer.journal import Journal, Record, busy
 from ferryman.transfer.judge import Kind, Pins, Verdict
 from ferryman.transfer.model import Overwrite, Request
 from ferryman.transfer.plan import MiB, Ranges
+from ferryman.transfer.preflight import exists, free_name
 from ferryman.transfer.verify import Chaser
 
 _CHASE_FROM: Final = 4 * MiB
@@ -81,7 +82,7 @@ class Arrival:
             raise disk_error(IsADirectoryError(21, "it is a folder"), target)
         if overwrite is not Overwrite.OVERWRITE and target.exists():
             if overwrite is Overwrite.ASK:
-                raise target_exists(target)
+                raise exists(target)
             if overwrite is Overwrite.SKIP:
                 return target
             target, self.renamed = free_name(target), True

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman.core.digests import Digest
-from ferryman.core.errors import Conflict, FerryError
+from ferryman.core.errors import FerryError
 from ferryman.transfer.disk import PartFile
 from ferryman.transfer.failures import disk_error, mismatch
 from ferryman.transfer.journal import Journal, busy
 from ferryman.transfer.model import Overwrite
+from ferryman.transfer.preflight import exists, free_name
 from ferryman.transfer.verify import digest_of
 
 Done = Callable[[Path | None, Digest | None, FerryError | None], None]
@@ -99,17 +100,11 @@ def _attempt(item: Finish, step: Callable[[Finish], None]) -> None:
 
 def _ours(item: Finish) -> None:
     """Locks lie on some network file systems: look whether the name and the journal are still this writer's."""
-    try:
-        named = item.part.path.stat().st_ino == os.fstat(item.part.fd).st_ino
-    except FileNotFoundError:
-        named = False
-    if not named or (item.journal and item.journal.taken()):
-        raise busy(item.target.with_name(item.target.name + ".ferry"))
+    if not item.part.still_there() or (item.journal and item.journal.taken()):
+        raise busy(item.part.path)
 
 
 def _check(item: Finish) -> None:
-    if not item.part.still_there():  # locks lie on some network file systems: another writer was here
-        raise busy(item.part.path)
     if item.expected is None:
         return
     item.digest = item.digest or digest_of(item.part.fd, item.expected.algorithm)
@@ -128,7 +123,7 @@ def _rename(item: Finish) -> None:
             _rename_new(item.part.path, item.target)
         except FileExistsError as error:
             if item.overwrite is not Overwrite.RENAME:
-                raise target_exists(item.target) from error
+                raise exists(item.target) from error
             item.target = free_name(item.target)
         else:
             return
@@ -145,31 +140,6 @@ def _rename_new(source: Path, target: Path) -> None:
         source.rename(target)
     else:
         source.unlink()
-
-
-def free_name(target: Path) -> Path:
-    """The first of `name (1).ext`, `name (2).ext`, … that does not exist."""
-    suffix = (
-        "".join(target.suffixes[-2:])
-        if target.name.endswith((".tar.gz", ".tar.xz", ".tar.zst"))
-        else target.suffix
-    )
-    stem = target.name.removesuffix(suffix)
-    number = 1
-    while True:
-        candidate = target.with_name(f"{stem} ({number}){suffix}")
-        if not candidate.exists() and not candidate.with_name(candidate.name + ".part").exists():
-            return candidate
-        number += 1
-
-
-def target_exists(target: Path) -> Conflict:
-    """The error for a target that is there and may not be replaced."""
-    return Conflict(
-        "target_exists",
-        f"'{target}' exists already.",
-        advice="Choose overwrite, rename or skip, or another target.",
-    )
 
 
 def sync_folder(folder: Path) -> None:

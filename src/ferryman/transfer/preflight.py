@@ -5,7 +5,6 @@ Looks at the file system, changes nothing but the folders it makes. Works on the
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -149,7 +148,8 @@ def check_space(needs: Iterable[Need]) -> None:
         folder, size = by_device.get(device, (need.folder, 0))
         by_device[device] = (folder, size + need.size)
     for folder, size in by_device.values():
-        free = shutil.disk_usage(folder).free
+        system = os.statvfs(folder)
+        free = system.f_bavail * system.f_frsize
         if size > free:
             raise disk_full(folder, size, free)
 
