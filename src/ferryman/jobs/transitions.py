@@ -90,12 +90,15 @@ def end_of_run(cause: Cause, desired: Desired) -> State:
     """Where a running job goes when its run ends by `cause` and people want `desired`.
 
     A wish that came while the run ended counts: what did not succeed and is to be cancelled is cancelled, and what
-    would go on and is to be paused is paused. What had succeeded or failed for good stays so.
+    would go on and is to be paused is paused; one whose pause was taken back goes on. What had succeeded or failed for
+    good stays so.
     """
     if desired is Desired.CANCEL and cause in _UNFINISHED:
         cause = Cause.CANCEL
     elif desired is Desired.PAUSE and cause in _GOES_ON:
         cause = Cause.PAUSE
+    elif desired is Desired.RUN and cause is Cause.PAUSE:
+        cause = Cause.RELEASE
     return move(State.RUNNING, cause)
 
 

@@ -10,7 +10,7 @@ from ferryman.core.errors import FerryError
 from ferryman.jobs.execution import Execution
 from ferryman.jobs.holder import holder_name, is_dead
 from ferryman.jobs.model import TERMINAL, Desired, Document, Job
-from ferryman.jobs.ports import Claim, Handler, Save
+from ferryman.jobs.ports import Claim, Handler, Held, Save
 from ferryman.jobs.run import Run, StopReason
 from ferryman.jobs.service import WISHED, Ledger
 
@@ -128,7 +128,7 @@ class Worker:
         pace = self._lease / 4
         renewed = monotonic()
         while True:
-            await asyncio.sleep(min(BEAT, pace) if self._runs else pace)
+            await asyncio.sleep(min(BEAT, pace))
             await self._guard(self._record_progress)
             if monotonic() - renewed < pace:
                 await self._guard(self._follow_wishes)
@@ -139,16 +139,10 @@ class Worker:
                 self._give_up()
 
     async def _renew(self) -> bool:
-        runs = {job_id: run for job_id, (run, _) in self._runs.items()}
+        runs = self._present()
         if runs:
             until = self._ledger.clock.now() + self._lease
-            held = await self._ledger.store.renew(self.holder, list(runs), until)
-            for job_id, run in runs.items():
-                lease = held.get(job_id)
-                if lease is not None and lease.epoch == run.job.epoch:
-                    _follow(run, lease.desired)
-                else:
-                    await self._check(run)
+            _follow(runs, await self._ledger.store.renew(self.holder, list(runs), until))
         return True
 
     def _give_up(self) -> None:
@@ -156,31 +150,22 @@ class Worker:
         for run, _ in self._runs.values():
             run.stop(StopReason.LOST)
 
-    async def _check(self, run: Run) -> None:
-        """A run that was not renewed lost its lease, unless it began or ended meanwhile."""
-        lease = (await self._ledger.store.held(self.holder)).get(run.job.id)
-        if (lease is None or lease.epoch != run.job.epoch) and run.job.id in self._runs:
-            run.stop(StopReason.LOST)
-
     async def _follow_wishes(self) -> None:
-        if self._runs:
-            held = await self._ledger.store.held(self.holder)
-            for job_id, (run, _) in list(self._runs.items()):
-                lease = held.get(job_id)
-                if lease is not None and lease.epoch == run.job.epoch:
-                    _follow(run, lease.desired)
+        runs = self._present()
+        if runs:
+            _follow(runs, await self._ledger.store.held(self.holder))
+
+    def _present(self) -> dict[str, Run]:
+        return {job_id: run for job_id, (run, _) in self._runs.items()}
 
     async def _record_progress(self) -> None:
         changed = [run for run, _ in self._runs.values() if run.dirty]
-        saves = []
         for run in changed:
             run.dirty = False
-            saves.append(Save(run.job.id, run.job.epoch, progress=run.latest))
             self._tell_progress(run)
-        if saves:
-            for job_id in await self._ledger.store.save(saves, self._ledger.clock.now()):
-                if job_id in self._runs:
-                    await self._check(self._runs[job_id][0])
+        if changed:
+            saves = [Save(run.job.id, run.job.epoch, progress=run.latest) for run in changed]
+            await self._ledger.store.save(saves, self._ledger.clock.now())
 
     def _tell_progress(self, run: Run) -> None:
         fields = {name: getattr(run.latest, name) for name in run.latest.__dataclass_fields__}
@@ -191,7 +176,10 @@ class Worker:
     def _begin(self, job: Job) -> None:
         run = Run(job, self._ledger.folder(job.id), self._ledger.log(job.id), self._record)
         execution = Execution(self._ledger, self._handlers[job.kind], run)
-        task = asyncio.create_task(execution.run(), name=f"ferryman-job-{job.id}")
+        earlier, before = self._runs.get(job.id, (None, None))
+        if earlier is not None:  # this worker itself lost the lease and now got it again
+            earlier.stop(StopReason.LOST)
+        task = asyncio.create_task(_after(before, execution), name=f"ferryman-job-{job.id}")
         self._runs[job.id] = (run, task)
         task.add_done_callback(lambda done: self._ended(job, done))
         self._ledger.tell(job)
@@ -224,11 +212,23 @@ class Worker:
         return None
 
 
-def _follow(run: Run, desired: Desired) -> None:
-    if desired is Desired.PAUSE:
-        run.stop(StopReason.PAUSE)
-    elif desired is Desired.CANCEL:
-        run.stop(StopReason.CANCEL)
+def _follow(runs: Mapping[str, Run], held: Mapping[str, Held]) -> None:
+    """Stop the runs that are not wanted any more, and those whose lease is gone; one that just ended does not care."""
+    for job_id, run in runs.items():
+        lease = held.get(job_id)
+        if lease is None or lease.epoch != run.job.epoch:
+            run.stop(StopReason.LOST)
+        elif lease.desired is Desired.PAUSE:
+            run.stop(StopReason.PAUSE)
+        elif lease.desired is Desired.CANCEL:
+            run.stop(StopReason.CANCEL)
+
+
+async def _after(before: "asyncio.Task[None] | None", execution: Execution) -> None:
+    """Run, but never at the same time as an earlier run of the same job."""
+    if before is not None:
+        await asyncio.wait({before})
+    await execution.run()
 
 
 async def _end(tasks: "Collection[asyncio.Task[None]]") -> None:

@@ -1,113 +1,18 @@
 """A worker on a real SQLite ledger: what people want of running jobs, failures, retries, limits, shutdown."""
 
 import asyncio
-from collections import Counter
 
 import pytest
-from pydantic import BaseModel
 
 from ferryman.core.clock import SystemClock
-from ferryman.core.errors import Conflict, Exhausted, Invalid, NotFound, Unavailable
-from ferryman.db import Database, sqlite_url
-from ferryman.jobs.dispatch import LocalDispatch
-from ferryman.jobs.hub import Hub
-from ferryman.jobs.model import TERMINAL, NewJob, Progress, Query, Reason, State
-from ferryman.jobs.run import Stopped
-from ferryman.jobs.service import Ledger
-from ferryman.jobs.sql import SqlStore
+from ferryman.core.errors import Conflict, Invalid, NotFound
+from ferryman.jobs.model import TERMINAL, Query, Reason, State
 from ferryman.jobs.worker import Worker
 
 
-class ToySpec(BaseModel):
-    do: str = "succeed"
-
-
-class Toy:
-    kind = "toy"
-    spec = ToySpec
-
-    def __init__(self):
-        self.now, self.most, self.runs = 0, 0, Counter()
-        self.go = asyncio.Event()
-        self.room = False
-
-    async def run(self, spec, run):
-        self.runs[run.job.id] += 1
-        self.now += 1
-        self.most = max(self.most, self.now)
-        try:
-            return await getattr(self, spec.do)(run)
-        finally:
-            self.now -= 1
-
-    async def succeed(self, run):
-        await run.phase("working")
-        run.progress(Progress(total=2, network=2, disk=2))
-        return {"attempt": run.job.attempt, "checkpoint": run.checkpoint}
-
-    async def wait(self, run):
-        await run.save({"step": self.runs[run.job.id]})
-        await asyncio.wait(
-            {asyncio.ensure_future(self.go.wait()), asyncio.ensure_future(run.stopped())},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if run.stop_reason:
-            raise Stopped
-        return {"checkpoint": run.checkpoint}
-
-    async def invalid(self, run):
-        raise Invalid("wrong", "It is wrong.", advice="Make it right.")
-
-    async def gone(self, run):
-        raise Unavailable("gone", "Nobody is there.")
-
-    async def crash(self, run):
-        raise ValueError("a fault")
-
-    async def full(self, run):
-        if not self.room:
-            raise Exhausted("disk_full", "No room.", advice="Make room.")
-        return {}
-
-
-@pytest.fixture
-def toy():
-    return Toy()
-
-
-@pytest.fixture
-async def ledger(tmp_path):
-    database = Database(sqlite_url(tmp_path / "ferry.db"))
-    database.migrate()
-    yield Ledger(SqlStore(database), LocalDispatch(), Hub(), SystemClock(), tmp_path)
-    await database.close()
-
-
-@pytest.fixture
-async def worker(ledger, toy):
-    worker = Worker(ledger, {"toy": toy}, concurrency=20)
-    await worker.start()
-    yield worker
-    toy.go.set()
-    await worker.stop()
-
-
-async def submit(ledger, do="succeed", **more):
-    return await ledger.submit(NewJob("toy", do, {"do": do}, **more))
-
-
-async def until(ledger, job_id, *states):
-    async with asyncio.timeout(30):
-        while True:
-            job = await ledger.get(job_id)
-            if job.state in states:
-                return job
-            await asyncio.sleep(0.02)
-
-
-async def test_a_job_runs_and_leaves_log_report_and_events(ledger, worker):
-    job = await submit(ledger)
-    done = await until(ledger, job.id, State.SUCCEEDED)
+async def test_a_job_runs_and_leaves_log_report_and_events(ledger, worker, submit, until):
+    job = await submit()
+    done = await until(job.id, State.SUCCEEDED)
     assert done.result == {"attempt": 1, "checkpoint": None}
     assert done.progress.disk == 2
     async with asyncio.timeout(10):
@@ -119,26 +24,26 @@ async def test_a_job_runs_and_leaves_log_report_and_events(ledger, worker):
     assert (await ledger.report(job.id))["state"] == "succeeded"
 
 
-async def test_pause_and_resume_go_on_from_the_checkpoint(ledger, worker, toy):
-    job = await submit(ledger, "wait")
-    await until(ledger, job.id, State.RUNNING)
+async def test_pause_and_resume_go_on_from_the_checkpoint(ledger, worker, toy, submit, until):
+    job = await submit("wait")
+    await until(job.id, State.RUNNING)
     while not toy.runs[job.id]:
         await asyncio.sleep(0.01)
     await ledger.pause(job.id)
-    await until(ledger, job.id, State.PAUSED)
+    await until(job.id, State.PAUSED)
     toy.go.set()
     await ledger.resume(job.id)
-    done = await until(ledger, job.id, State.SUCCEEDED)
+    done = await until(job.id, State.SUCCEEDED)
     assert done.result == {"checkpoint": {"step": 2}}
     assert done.attempt == 1
 
 
-async def test_cancel_ends_a_running_and_a_queued_job(ledger, worker):
-    job = await submit(ledger, "wait")
-    await until(ledger, job.id, State.RUNNING)
+async def test_cancel_ends_a_running_and_a_queued_job(ledger, worker, submit, until):
+    job = await submit("wait")
+    await until(job.id, State.RUNNING)
     await ledger.cancel(job.id)
-    assert (await until(ledger, job.id, *TERMINAL)).state is State.CANCELLED
-    later = await submit(ledger, not_before=SystemClock().now() + 999)
+    assert (await until(job.id, *TERMINAL)).state is State.CANCELLED
+    later = await submit(not_before=SystemClock().now() + 999)
     assert (await ledger.cancel(later.id)).state is State.CANCELLED
     with pytest.raises(Conflict):
         await ledger.pause(later.id)
@@ -148,17 +53,17 @@ async def test_cancel_ends_a_running_and_a_queued_job(ledger, worker):
     ("do", "reason", "advice"),
     [("invalid", Reason.INVALID, "Make it right."), ("crash", Reason.INTERNAL, "please report it")],
 )
-async def test_a_final_failure_has_reason_and_advice(ledger, worker, do, reason, advice):
-    job = await submit(ledger, do)
-    failed = await until(ledger, job.id, State.FAILED)
+async def test_a_final_failure_has_reason_and_advice(ledger, worker, do, reason, advice, submit, until):
+    job = await submit(do)
+    failed = await until(job.id, State.FAILED)
     assert failed.reason is reason
     assert advice in failed.advice
     assert "What went wrong" in await ledger.report_text(job.id)
 
 
-async def test_a_passing_failure_waits_and_is_tried_again(ledger, worker, toy):
-    job = await submit(ledger, "gone")
-    waiting = await until(ledger, job.id, State.WAITING)
+async def test_a_passing_failure_waits_and_is_tried_again(ledger, worker, toy, submit, until):
+    job = await submit("gone")
+    waiting = await until(job.id, State.WAITING)
     assert waiting.reason is Reason.NETWORK
     assert waiting.not_before > waiting.updated_at
     await ledger.resume(job.id)
@@ -167,18 +72,18 @@ async def test_a_passing_failure_waits_and_is_tried_again(ledger, worker, toy):
             await asyncio.sleep(0.02)
 
 
-async def test_a_full_disk_waits_and_goes_on_when_there_is_room(ledger, worker, toy):
-    job = await submit(ledger, "full", max_attempts=1)
-    waiting = await until(ledger, job.id, State.WAITING)
+async def test_a_full_disk_waits_and_goes_on_when_there_is_room(ledger, worker, toy, submit, until):
+    job = await submit("full", max_attempts=1)
+    waiting = await until(job.id, State.WAITING)
     assert (waiting.reason, waiting.attempt) == (Reason.DISK_FULL, 0)
     toy.room = True
     await ledger.resume(job.id)
-    await until(ledger, job.id, State.SUCCEEDED)
+    await until(job.id, State.SUCCEEDED)
 
 
-async def test_limits_change_while_running(ledger, worker, toy):
+async def test_limits_change_while_running(ledger, worker, toy, submit, until):
     await ledger.set_limit("toy", 2)
-    jobs = [await submit(ledger, "wait") for _ in range(6)]
+    jobs = [await submit("wait") for _ in range(6)]
     async with asyncio.timeout(20):
         while toy.now < 2:
             await asyncio.sleep(0.02)
@@ -190,13 +95,13 @@ async def test_limits_change_while_running(ledger, worker, toy):
     assert toy.most == 5
     toy.go.set()
     for job in jobs:
-        await until(ledger, job.id, State.SUCCEEDED)
+        await until(job.id, State.SUCCEEDED)
 
 
-async def test_shutdown_puts_running_jobs_back_with_their_checkpoint(ledger, toy):
+async def test_shutdown_puts_running_jobs_back_with_their_checkpoint(ledger, toy, submit):
     worker = Worker(ledger, {"toy": toy})
     await worker.start()
-    job = await submit(ledger, "wait")
+    job = await submit("wait")
     while not toy.runs[job.id]:
         await asyncio.sleep(0.01)
     await worker.stop()
@@ -204,20 +109,20 @@ async def test_shutdown_puts_running_jobs_back_with_their_checkpoint(ledger, toy
     assert (back.state, back.attempt, back.checkpoint) == (State.QUEUED, 0, {"step": 1})
 
 
-async def test_a_retry_starts_a_finished_job_anew(ledger, worker, toy):
-    job = await submit(ledger, "invalid")
-    await until(ledger, job.id, State.FAILED)
+async def test_a_retry_starts_a_finished_job_anew(ledger, worker, toy, submit, until):
+    job = await submit("invalid")
+    await until(job.id, State.FAILED)
     await ledger.retry(job.id)
     async with asyncio.timeout(20):
         while toy.runs[job.id] < 2:
             await asyncio.sleep(0.02)
-    assert (await until(ledger, job.id, State.FAILED)).attempt == 1
+    assert (await until(job.id, State.FAILED)).attempt == 1
 
 
-async def test_bulk_says_which_were_refused(ledger, worker):
-    done = await submit(ledger)
-    await until(ledger, done.id, State.SUCCEEDED)
-    waiting = await submit(ledger, not_before=SystemClock().now() + 999)
+async def test_bulk_says_which_were_refused(ledger, worker, submit, until):
+    done = await submit()
+    await until(done.id, State.SUCCEEDED)
+    waiting = await submit(not_before=SystemClock().now() + 999)
     answer = await ledger.bulk("cancel", [done.id, waiting.id, "nonsense"])
     assert answer["done"] == [waiting.id]
     assert set(answer["refused"]) == {done.id, "nonsense"}
@@ -234,9 +139,9 @@ async def test_an_unknown_job_is_not_found_whatever_it_is_called(ledger):
             ledger.folder(name + "/") if name.endswith("81") else ledger.folder(name)
 
 
-async def test_watchers_hear_of_states_progress_and_log_lines(ledger, worker):
+async def test_watchers_hear_of_states_progress_and_log_lines(ledger, worker, submit):
     with ledger.hub.subscribe() as heard:
-        job = await submit(ledger)
+        job = await submit()
         names = set()
         async with asyncio.timeout(20):
             async for message in heard:

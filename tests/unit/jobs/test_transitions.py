@@ -51,6 +51,9 @@ def test_each_wish_of_a_person_has_a_desired_state():
         (Cause.RELEASE, Desired.PAUSE, State.PAUSED),
         (Cause.RELEASE, Desired.CANCEL, State.CANCELLED),
         (Cause.PAUSE, Desired.CANCEL, State.CANCELLED),
+        (Cause.PAUSE, Desired.PAUSE, State.PAUSED),
+        (Cause.PAUSE, Desired.RUN, State.QUEUED),
+        (Cause.CANCEL, Desired.RUN, State.CANCELLED),
     ],
 )
 def test_a_wish_that_came_while_the_run_ended_counts(cause, desired, state):
