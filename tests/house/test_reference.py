@@ -73,6 +73,7 @@ def test_documents_link_only_to_files_that_exist():
         f"{name(path)}: {target}"
         for path in documents()
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text())
-        if not (path.parent / target).exists() and "docs/reference" not in name(path.parent / target)
+        if not (path.parent / target).exists()
+        and "docs/reference" not in name((path.parent / target).resolve())
     ]
     assert not broken
