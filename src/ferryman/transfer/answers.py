@@ -93,7 +93,7 @@ class Answers:
         task.place(lane)
         task.phase = Phase.DOWNLOADING
         arrival.start_chaser(task.hashed, task.unreadable)
-        self._core.pump.soon(task.step)
+        task.heard()
         if lane.end <= lane.pos:
             task.drop(lane)
             task.settle()

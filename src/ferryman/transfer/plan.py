@@ -138,14 +138,25 @@ def cut(victim: LaneView, thief_rate: float) -> int:
     return victim.pos + keep if keep >= 16 * 1024 else victim.pos
 
 
-def lanes_wanted(current: int, started: int, limit: int, bytes_left: int) -> int:
-    """Slow start 1→2→4→8…: double once every present lane has its answer; never more than 1 MiB each is worth."""
-    worth = max(1, min(limit, bytes_left // MiB))
-    if current == 0:
-        return 1
-    if started < current:
-        return min(current, worth)
-    return min(current * 2, worth)
+class SlowStart:
+    """How many lanes to use: 1→2→4→8…, doubled when as many answers came as lanes were new."""
+
+    __slots__ = ("_heard", "lanes")
+
+    def __init__(self) -> None:
+        """Start with one."""
+        self.lanes = 1
+        self._heard = 0
+
+    def answered(self, limit: int) -> None:
+        """A lane got its answer; never grows past `limit`."""
+        self._heard += 1
+        if self._heard >= max(1, self.lanes // 2) and self.lanes < limit:
+            self.lanes, self._heard = min(limit, self.lanes * 2), 0
+
+    def wanted(self, limit: int, bytes_left: int) -> int:
+        """Lanes to use now: at most `limit`, and no more than one for each MiB that is left."""
+        return max(1, min(self.lanes, limit, bytes_left // MiB))
 
 
 def backoff(fruitless: int, first: float, retry_after: float | None) -> float:

@@ -64,6 +64,7 @@ class Task:
         self._cap = self._most
         self._cap_until = 0.0
         self._limited = False
+        self._slow_start = plan.SlowStart()
 
     @property
     def starving(self) -> bool:
@@ -119,8 +120,7 @@ class Task:
             return 1
         if self._cap < self._most and now >= self._cap_until:
             self._cap, self._cap_until = self._cap + 1, now + _CAP_RECOVERY
-        started = sum(lane.answered_yes for lane in self.lanes)
-        return plan.lanes_wanted(len(self.lanes), started, self._cap, total - self.disk())
+        return self._slow_start.wanted(self._cap, total - self.disk())
 
     def _start_lane(self, now: float) -> bool:
         mirror = self.mirrors[self._turn % len(self.mirrors)]
@@ -169,6 +169,11 @@ class Task:
             if victim.pos >= victim.end:
                 self.drop(victim)
         return take.start, take.end
+
+    def heard(self) -> None:
+        """A lane got an answer with a body: time for more lanes."""
+        self._slow_start.answered(self._most)
+        self.core.pump.soon(self.step)
 
     def place(self, lane: Lane) -> None:
         """Give an answered lane its span: of an open-ended answer a chunk when others may help, else all that is free."""

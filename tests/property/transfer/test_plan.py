@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ferryman.transfer.body import Chunked
 from ferryman.transfer.journal import SLOT, Record, decode, encode, newest
-from ferryman.transfer.plan import LaneView, Ranges, lanes_wanted, next_take
+from ferryman.transfer.plan import LaneView, Ranges, SlowStart, next_take
 from ferryman.transfer.rate import Bucket
 
 TOTAL = 400
@@ -72,10 +72,15 @@ def test_any_order_of_lanes_fetches_every_byte_once(data: st.DataObject) -> None
     assert fetched == total
 
 
-@given(st.integers(0, 32), st.integers(0, 32), st.integers(1, 32), st.integers(0, 10**12))
-def test_slow_start_never_exceeds_its_limits(current: int, started: int, limit: int, left: int) -> None:
-    wanted = lanes_wanted(current, min(started, current), limit, left)
-    assert 1 <= wanted <= max(1, min(limit, max(1, 2 * current)))
+@given(st.integers(1, 32), st.integers(0, 200), st.integers(0, 10**12))
+def test_slow_start_doubles_and_never_exceeds_its_limits(limit: int, answers: int, left: int) -> None:
+    start = SlowStart()
+    for _ in range(answers):
+        before = start.lanes
+        start.answered(limit)
+        assert before <= start.lanes <= min(limit, 2 * before)
+    assert 1 <= start.wanted(limit, left) <= max(1, min(limit, left // MIB))
+    assert start.lanes == limit or answers < 2 * limit
 
 
 records = st.builds(
