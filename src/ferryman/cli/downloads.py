@@ -7,8 +7,8 @@ import typer
 
 from ferryman.cli.client import connect
 from ferryman.cli.jobs import print_jobs
-from ferryman.cli.output import print_json, table
-from ferryman.core.units import format_size
+from ferryman.cli.output import line, print_json, table
+from ferryman.core.units import format_rate, format_size
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -35,6 +35,10 @@ def downloads_app() -> typer.Typer:
     app.command("preview", epilog="Example:\n\nferry downloads preview https://example.org/image.iso")(
         preview
     )
+    app.command(
+        "limit",
+        epilog="Examples:\n\nferry downloads limit\n\nferry downloads limit 2MB/s\n\nferry downloads limit 0",
+    )(limit_speed)
     return app
 
 
@@ -70,3 +74,20 @@ def preview(
     ]
     columns = {"name": "NAME", "size": "SIZE", "resumable": "RESUMABLE", "mime": "TYPE", "error": "ERROR"}
     table(rows, columns, right=("size",))
+
+
+def limit_speed(
+    rate: Annotated[
+        str | None, typer.Argument(metavar="RATE", help="The new limit, such as 2MB/s; 0 takes it away.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Show the speed limit of all downloads together, or change it while they run, until the next start."""
+    client = connect()
+    path = "/api/v1/downloads/speed"
+    found = client.get(path) if rate is None else client.put(path, {"rate_limit": rate})
+    if json:
+        print_json(found)
+        return
+    limit = format_rate(found["rate_limit"]) if found["rate_limit"] else "none"
+    line(f"Speed limit: {limit}{', by time of day' if found['scheduled'] else ''}")

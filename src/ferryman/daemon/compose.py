@@ -23,6 +23,7 @@ from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
+from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
@@ -83,6 +84,7 @@ class Rooms:
     handler: DownloadHandler
     downloads: Downloads
     previews: Previews
+    speed: Speed
 
 
 def database_of(settings: Settings) -> Database:
@@ -95,11 +97,11 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
 
     Raises `Invalid` for a limit that is none, `Conflict` (`database_newer`), `Unavailable`.
     """
-    engine = engine_of(settings)
+    engine, speed = speed_of(settings)
     database = database_of(settings)
     try:
         database.migrate()
-        rooms = _rooms(settings, database, engine)
+        rooms = _rooms(settings, database, engine, speed)
     except BaseException:
         database.close_now()
         raise
@@ -115,7 +117,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     return Daemon(_app(rooms, local_token), rooms.ledger, rooms.accounts, database, life)
 
 
-def _rooms(settings: Settings, database: Database, engine: Engine) -> Rooms:
+def _rooms(settings: Settings, database: Database, engine: Engine, speed: Speed) -> Rooms:
     clock = SystemClock()
     ledger = Ledger(SqlStore(database), LocalDispatch(), Hub(), clock, settings.home)
     audit = Audit(database, clock)
@@ -133,18 +135,16 @@ def _rooms(settings: Settings, database: Database, engine: Engine) -> Rooms:
         handler=handler,
         downloads=downloads,
         previews=Previews(engine, handler, downloads, ledger),
+        speed=speed,
     )
 
 
-def engine_of(settings: Settings) -> Engine:
-    """The transfer engine with the global limits of the settings."""
-    rate = parse_rate(settings.rate_limit)
+def speed_of(settings: Settings) -> tuple[Engine, Speed]:
+    """Return the transfer engine, and its limit as the settings have it. Raises `Invalid` for one that is none."""
+    rate, timetable = parse_rate(settings.rate_limit), Timetable.parse(settings.rate_schedule)
     # The ledger says how many downloads run; previews and checksum files must not wait for one of their places.
     engine = Engine(Limits(active=MOST_TRANSFERS), rate_limit=rate)
-    timetable = Timetable.parse(settings.rate_schedule)
-    if timetable.rules:
-        engine.set_timetable(lambda now: timetable.rate_at(now, rate))
-    return engine
+    return engine, Speed(engine, rate, timetable)
 
 
 def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
@@ -159,7 +159,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part("console", api=console_api.router(ledger, rooms.accounts, rooms.audit, settings), pages=console),
         Part(
             "downloads",
-            api=downloads_api.router(rooms.downloads, rooms.previews, ledger),
+            api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger),
             pages=downloads_pages.router(ledger, settings, renderer),
         ),
     )

@@ -7,16 +7,19 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
-from ferryman.downloads.model import KIND, DownloadOrder, Line
+from ferryman.core.errors import Invalid
+from ferryman.core.units import parse_rate
+from ferryman.downloads.model import KIND, DownloadOrder, Line, Text
 from ferryman.downloads.order import Refused
 from ferryman.downloads.preview import Preview, Previews
 from ferryman.downloads.service import Downloads
+from ferryman.downloads.speed import Speed
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
 from ferryman.web.job import JobView, job_view, owner_filter
-from ferryman.web.shapes import PRINTABLE, Cursor, IdempotencyKey, Limit, Listed
+from ferryman.web.shapes import PRINTABLE, Cursor, IdempotencyKey, Limit, Listed, Strict
 
 MOST_LOOKED_AT: Final = 50
 
@@ -72,9 +75,23 @@ class PreviewOrder(DownloadOrder):
     urls: Annotated[list[Line], Field(min_length=1, max_length=MOST_LOOKED_AT)]
 
 
-def router(downloads: Downloads, previews: Previews, ledger: Ledger) -> APIRouter:
+class SpeedChange(Strict):
+    """A new limit of all downloads together."""
+
+    rate_limit: Text = Field(description="Such as `2MB/s`; 0 means none.")
+
+
+class SpeedView(BaseModel):
+    """The limit in force."""
+
+    rate_limit: int = Field(description="Bytes per second; 0 means none.")
+    scheduled: bool = Field(description="Whether the time of day decides.")
+
+
+def router(downloads: Downloads, previews: Previews, speed: Speed, ledger: Ledger) -> APIRouter:
     """Return the routes of downloads, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/downloads", tags=["downloads"])
+    _add_speed(routes, speed)
 
     @routes.post("", status_code=202)
     async def add(
@@ -122,6 +139,28 @@ def router(downloads: Downloads, previews: Previews, ledger: Ledger) -> APIRoute
         return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
 
     return routes
+
+
+def _add_speed(routes: APIRouter, speed: Speed) -> None:
+    def view() -> SpeedView:
+        return SpeedView(rate_limit=speed.limit(), scheduled=speed.scheduled)
+
+    @routes.get("/speed")
+    async def get_speed(_caller: Reader) -> SpeedView:
+        """Tell the speed limit of all downloads together."""
+        return view()
+
+    @routes.put("/speed")
+    async def set_speed(
+        _caller: Annotated[Principal, allow("settings:write")], body: SpeedChange
+    ) -> SpeedView:
+        """Change the speed limit of all downloads together, effective at once and until the next start."""
+        try:
+            speed.change(parse_rate(body.rate_limit))
+        except Invalid as error:
+            error.fields = {"rate_limit": error.message}
+            raise
+        return view()
 
 
 def _refused(one: Refused) -> RefusedView:

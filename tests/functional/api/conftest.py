@@ -23,12 +23,14 @@ from ferryman.downloads import api as downloads_api
 from ferryman.downloads.handler import DownloadHandler
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
+from ferryman.downloads.speed import Speed
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.model import NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
 from ferryman.transfer.service import Engine
+from ferryman.transfer.timetable import Timetable
 from ferryman.web.app import build_app
 from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
 from ferryman.web.health import health_router
@@ -61,9 +63,10 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     engine, box = Engine(), box or SecretBox(folder / "secret.key")
     downloads = Downloads(ledger, Settings(home=folder), box)
     handler = DownloadHandler(engine, folder / "downloads", box, private=False)
+    speed = Speed(engine, 0, Timetable())
     previews = Previews(engine, handler, downloads, ledger, patience=0.2)
     parts = [
-        Part("downloads", api=downloads_api.router(downloads, previews, ledger)),
+        Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger)),
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]

@@ -146,6 +146,21 @@ def test_preview_and_lists(ferry, server):
     assert second["items"][0]["id"] != first["items"][0]["id"]
 
 
+def test_the_speed_limit_changes_while_downloads_run(ferry, server):
+    assert ferry("downloads", "limit") == "Speed limit: none\n"
+    job = added(ferry, server.serve("/speed.bin", File(made_up(3 * MIB, "speed"), rate=400_000)), "-c", "4")
+    wait(lambda: ferry("jobs", "show", job, "--json")["progress"]["disk"] > 100_000, "some bytes")
+    assert ferry("downloads", "limit", "20KB/s", "--json") == {"rate_limit": 20_000, "scheduled": False}
+    time.sleep(1)
+    before = ferry("jobs", "show", job, "--json")["progress"]["network"]
+    time.sleep(2)
+    assert ferry("jobs", "show", job, "--json")["progress"]["network"] - before < 400_000
+    ferry("downloads", "limit", "0")
+    assert ferry("jobs", "wait", job, "--json")["items"][0]["state"] == "succeeded"
+    ferry("downloads", "limit", "fast", code=2)
+    assert "'fast' is not a rate" in ferry.err
+
+
 def test_status_and_settings(ferry, daemon):
     found = ferry("status", "--json")
     assert found["address"].startswith("http://127.0.0.1:")

@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 
@@ -82,18 +83,15 @@ def test_removing_what_has_arrived(target):
     assert list(target.parent.iterdir()) == []
 
 
-def test_space_is_for_all_together(tmp_path, monkeypatch):
-    class Usage:
-        free = 100
-
-    monkeypatch.setattr("ferryman.transfer.preflight.shutil.disk_usage", lambda _: Usage)
+def test_space_is_for_all_together(tmp_path):
+    most = shutil.disk_usage(tmp_path).free
     space = Space()
-    space.reserve("a", tmp_path, 60)
+    space.reserve("a", tmp_path, most * 6 // 10)
     with pytest.raises(Exhausted) as caught:
-        space.reserve("b", tmp_path, 60)
+        space.reserve("b", tmp_path, most * 6 // 10)
     assert caught.value.code == "disk_full"
-    space.update("a", 30)
-    space.reserve("b", tmp_path, 60)
+    space.update("a", most * 2 // 10)
+    space.reserve("b", tmp_path, most * 6 // 10)
     space.release("b")
-    space.update("b", 1000)
-    space.reserve("a", tmp_path, 100)
+    space.update("b", most * 2)
+    space.reserve("a", tmp_path, most * 6 // 10)
