@@ -14,6 +14,7 @@ from ferryman.transfer.failures import shown
 from ferryman.transfer.http import Head, host_key, parse_head
 from ferryman.transfer.pump import READ, WRITE
 from ferryman.transfer.resolve import Address
+from ferryman.transfer.tls import TlsSocket
 
 if TYPE_CHECKING:
     from ferryman.transfer.wire import Wire
@@ -31,11 +32,11 @@ class Connection:
 
     __slots__ = ("fd", "idle_since", "ip", "key", "plain", "sock", "used")
 
-    def __init__(self, sock: socket.socket, ip: str, key: object) -> None:
+    def __init__(self, sock: socket.socket | TlsSocket, ip: str, key: object) -> None:
         """Own `sock`."""
         self.sock, self.ip, self.key = sock, ip, key
         self.fd = sock.fileno()
-        self.plain = not isinstance(sock, ssl.SSLSocket)
+        self.plain = isinstance(sock, socket.socket)
         self.idle_since = 0.0
         self.used = False
 
@@ -54,7 +55,7 @@ class WireExchange:
         self._key = (host_key(ask.url), secrets)
         self._port = self._parts.port or (443 if tls else 80)
         self._connection: Connection | None = None
-        self._sock: socket.socket | None = None
+        self._sock: socket.socket | TlsSocket | None = None
         self._addresses: list[Address] = []
         self._step_until = 0.0
         self._over = False
@@ -188,7 +189,7 @@ class WireExchange:
 
     def _established(self, ip: str) -> None:
         sock = self._sock
-        assert sock
+        assert isinstance(sock, socket.socket)
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._refused(code)
             return
@@ -196,12 +197,7 @@ class WireExchange:
             try:
                 context = self._wire.contexts.get(self._ask.options)
                 self._pump.unwatch(sock.fileno())
-                self._sock = context.wrap_socket(
-                    sock,
-                    server_hostname=self._parts.hostname,
-                    do_handshake_on_connect=False,
-                    suppress_ragged_eofs=False,
-                )
+                self._sock = TlsSocket(sock, context, self._parts.hostname)
             except (FerryError, OSError, ValueError) as error:
                 self._end(error if isinstance(error, FerryError) else _tls_error(self._ask.url, error))
                 return
@@ -211,7 +207,7 @@ class WireExchange:
 
     def _handshake(self, ip: str) -> None:
         sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
+        assert isinstance(sock, TlsSocket)
         try:
             sock.do_handshake()
         except ssl.SSLWantReadError:

@@ -1,10 +1,108 @@
 """TLS settings of requests, built once per distinct set: reading the system's certificates takes a while."""
 
+import contextlib
+import socket
 import ssl
 from pathlib import Path
+from typing import Final
 
 from ferryman.core.errors import Invalid
 from ferryman.transfer.model import Options
+
+_RAW: Final = 256 * 1024
+
+
+class TlsSocket:
+    """TLS over a non-blocking socket, with reads as large as the socket has data: few system calls, many records.
+
+    `recv_into` and `send` behave like a socket's, but fill and take more than one record; they raise
+    `ssl.SSLWantReadError` or `BlockingIOError` when they have to wait for the socket.
+    """
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, name: str | None) -> None:
+        """Own `sock`."""
+        self._sock = sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._raw = memoryview(bytearray(16 * 1024))
+        self._unsent = b""
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close without a farewell: what counts was read already."""
+        self._sock.close()
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake. Raises `ssl.SSLWantReadError` or `ssl.SSLWantWriteError` to be called again."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._fill()
+            except ssl.SSLError:
+                self._outgoing_quietly()
+                raise
+            else:
+                self._flush()
+                return
+
+    def send(self, data: bytes) -> int:
+        """Encrypt all of `data`; raises `BlockingIOError` when it could not be sent at once: call again with nothing new."""
+        if not self._unsent and not self._outgoing.pending:
+            self._tls.write(data)
+        try:
+            self._flush()
+        except ssl.SSLWantWriteError as error:
+            raise BlockingIOError from error
+        return len(data)
+
+    def recv_into(self, view: memoryview) -> int:
+        """Fill `view` as far as there is data; 0 is the end the other side announced. Raises `ssl.SSLError`, `OSError`."""
+        got = 0
+        while got < len(view):
+            try:
+                count = self._tls.read(len(view) - got, view[got:])
+            except ssl.SSLWantReadError:
+                try:
+                    self._fill()
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    if got:
+                        return got
+                    raise
+                continue
+            if not count:
+                break
+            got += int(count)
+        return got
+
+    def _fill(self) -> None:
+        try:
+            count = self._sock.recv_into(self._raw)
+        except BlockingIOError as error:
+            raise ssl.SSLWantReadError from error
+        if count:
+            self._incoming.write(self._raw[:count])
+            if count == len(self._raw) < _RAW:
+                self._raw = memoryview(bytearray(_RAW))  # much is coming: worth a larger buffer
+        else:
+            self._incoming.write_eof()
+
+    def _flush(self) -> None:
+        while self._unsent or self._outgoing.pending:
+            self._unsent = self._unsent or self._outgoing.read()
+            try:
+                sent = self._sock.send(self._unsent)
+            except BlockingIOError as error:
+                raise ssl.SSLWantWriteError from error
+            self._unsent = self._unsent[sent:]
+
+    def _outgoing_quietly(self) -> None:
+        with contextlib.suppress(OSError):
+            self._flush()  # tell the other side why
 
 
 class Contexts:
