@@ -37,6 +37,7 @@ class FtpServer:
             "authorizer": authorizer,
             "dtp_handler": dtp,
             "use_sendfile": False,
+            "auth_failed_timeout": 0,
             "process_command": process_command,
             "log": lambda *_args, **_named: None,
         }

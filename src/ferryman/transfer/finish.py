@@ -115,6 +115,7 @@ def _check(item: Finish) -> None:
 
 
 def _rename(item: Finish) -> None:
+    _ours(item)  # again: the flush took its time, and a rename is by name
     if item.overwrite is Overwrite.OVERWRITE:
         item.part.path.replace(item.target)
         return

@@ -36,7 +36,8 @@ class Pump:
         self._soon: deque[Callable[[], None]] = deque()
         self._tick, self._interval, self._broken = tick, interval, broken
         self._next_tick = 0.0
-        self._closing = False
+        self._closing = self._closed = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ferry-pump", daemon=True)
 
     def start(self) -> None:
@@ -48,11 +49,18 @@ class Pump:
         self.post(self._end)
         if self._thread.is_alive():
             self._thread.join()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._epoll.close()
+                os.close(self._wake)
 
     def post(self, call: Callable[[], None]) -> None:
-        """Run `call` on the loop, soon and in order. Thread-safe."""
+        """Run `call` on the loop, soon and in order; after `close` it is dropped. Thread-safe."""
         self._posted.append(call)
-        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            if not self._closed:  # the descriptor's number may belong to somebody else by then
+                os.eventfd_write(self._wake, 1)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Run `call` in the next turn, after other descriptors had theirs. Loop only."""
@@ -80,8 +88,6 @@ class Pump:
                 self._turn()
             except Exception as error:  # noqa: BLE001 - a fault of ours ends the transfers, never the loop they wait for
                 self._broken(error)
-        self._epoll.close()
-        os.close(self._wake)
 
     def _turn(self) -> None:
         for fd, events in self._epoll.poll(self._timeout()):

@@ -4,7 +4,6 @@ Every test runs with both carriers: our own and libcurl.
 """
 
 import fcntl
-import gzip
 import os
 import re
 import time
@@ -58,7 +57,7 @@ def test_trap_01_an_object_that_changed_between_two_runs_is_fetched_anew(
 def test_trap_01_an_object_that_changes_on_the_way_is_never_mixed(
     upstream: Upstream, fetch: Fetcher, honours: bool
 ):
-    file = File(DATA, rate=MiB, honours_if_range=honours)
+    file = File(DATA, rate=2 * MiB, honours_if_range=honours)
     transfer = fetch.start(upstream.serve("/a", file), connections=2)
     wait_for(lambda: transfer.snapshot().disk > MiB)
     file.data, file.etag, file.rate = NEWER, '"newer"', 0
@@ -164,7 +163,7 @@ def test_trap_03_identity_is_asked_for_and_an_encoded_body_is_not_taken_for_the_
     except FerryError:
         assert not (fetch.folder / "file").exists()
     else:  # never parts of one put together with parts of another
-        assert body in {file.data, gzip.compress(file.data, mtime=0)}
+        assert body in {file.data, faults.packed(file.data)}
     assert {seen.headers.get("accept-encoding") for seen in upstream.seen()} == {"identity"}
 
 
@@ -174,7 +173,7 @@ def test_trap_03_an_encoded_body_is_not_resumed(upstream: Upstream, fetch: Fetch
     fetch.part_of(2 * MiB, url)
     upstream.serve("/a", faults.encoded(file))
     body = fetch(url).path.read_bytes()
-    assert body in {DATA, gzip.compress(DATA, mtime=0)}
+    assert body in {DATA, faults.packed(DATA)}
 
 
 # -- 4: no length ---------------------------------------------------------------------------------------------------
@@ -456,7 +455,7 @@ def peak_of_good(upstream: Upstream) -> int:
 
 
 def test_trap_09_the_limit_of_a_host_is_shared_by_all_transfers(upstream: Upstream, fetch: Fetcher):
-    gate = faults.crowded(File(DATA, rate=2 * MiB), 2, 429, "1")
+    gate = faults.crowded(File(DATA, rate=6 * MiB), 2, 429, "1")
     url = upstream.serve("/a", gate)
     transfers = [fetch.start(url, name=f"file{number}", connections=4) for number in range(3)]
     for transfer in transfers:
@@ -500,7 +499,7 @@ def test_trap_11_two_writers_of_one_target_do_not_mix(
     if locks == "lie":
         monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     urls = [
-        upstream.serve(f"/{index}", File(data[:size], rate=2 * MiB))
+        upstream.serve(f"/{index}", File(data[:size], rate=4 * MiB))
         for index, data in enumerate((DATA, NEWER))
     ]
     first = fetch.start(urls[0], connections=1, overwrite=Overwrite.OVERWRITE)
