@@ -9,7 +9,9 @@ import base64
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import isqrt
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     false,
     func,
@@ -34,10 +37,10 @@ from ferryman.jobs.model import Page, Query, State
 from ferryman.jobs.rows import job_of
 from ferryman.jobs.tables import BLOCK, BLOCKS, COUNTS, JOBS, WORDS, chunks
 
-FEW: Final = 4000
-"""Jobs that are gathered and sorted rather than looked for along an order."""
-FEW_IN_A_ROW: Final = 20_000
-"""The same for neighbours, which are read much faster."""
+FASTER_IN_A_ROW: Final = 5
+"""How much faster neighbouring rows are read than scattered ones."""
+SAMPLE: Final = 200
+"""Matches of a search that are looked at to see what kind and state they have."""
 MOST_WORDS: Final = 16
 """Words of a search that count."""
 
@@ -83,6 +86,12 @@ class Order:
         there = tuple_(*[literal(value, key.type) for value, key in zip(values, self.columns, strict=True)])
         return here < there if self.down else here > there
 
+    def before(self, of: Column) -> Filter:
+        """The condition of what comes before the parameters `bound_0`, `bound_1` and so on."""
+        here = tuple_(*[of(key.name) for key in self.columns])
+        there = tuple_(*[bindparam(f"bound_{n}", type_=key.type) for n, key in enumerate(self.columns)])
+        return here > there if self.down else here < there
+
     def key(self, row: Any) -> tuple[Any, ...]:
         """Where a row is in the order."""
         return tuple(getattr(row, key.name) for key in self.columns)
@@ -125,6 +134,15 @@ def words_of(search: str) -> list[str]:
     return re.findall(r"[^\W_]+", search.lower())[:MOST_WORDS]
 
 
+def few_of(limit: int, number: int, *, wordy: bool) -> int:
+    """How many jobs are rather gathered and sorted than looked for along an order of `number`, to find `limit`.
+
+    Gathering costs one look for each of them; walking, `number / few` looks for each one found, each at half the price,
+    or at twice the price where words are looked for.
+    """
+    return isqrt((8 if wordy else 2) * limit * number)
+
+
 def pattern_of(words: Sequence[str]) -> str:
     """What `db.values.matches` takes to find the same rows as the full-text index."""
     whole = r"(?![^\W_])"
@@ -143,6 +161,7 @@ class Search:
         self._sqlite = sqlite
         self._start = read_cursor(order, query.cursor) if query.cursor else None
         self._words = words_of(query.text)
+        self._window = self._blocks() if sqlite else None
 
     def seqs(self, limit: int) -> list[int]:
         """The rows that match, by `seq`, at most `limit`."""
@@ -156,7 +175,8 @@ class Search:
             return []
         if not self._sqlite and text:
             return self._sorted(self._gather(self._matching(), "text"), limit)
-        few = self._few(cells)
+        total = self._connection.execute(select(func.max(JOBS.c.seq))).scalar() or 0
+        few = self._few(cells, few_of(limit, total, wordy=bool(self._words)))
         if few is not None:
             return self._sorted(few, limit)
         return self._walk(cells, limit)
@@ -164,7 +184,7 @@ class Search:
     # how many
 
     def _cells(self) -> dict[tuple[str, str], int]:
-        """Kinds and states that have jobs and pass the filters, with their numbers."""
+        """Kinds and states that have jobs and pass the filters, with their numbers, the largest first."""
         number = func.sum(COUNTS.c.number)
         statement = select(COUNTS.c.kind, COUNTS.c.state, number.label("jobs")).having(number > 0)
         if self._query.kinds:
@@ -173,28 +193,30 @@ class Search:
             statement = statement.where(COUNTS.c.state.in_([str(state) for state in self._query.states]))
         if self._query.owner is not None:
             statement = statement.where(COUNTS.c.owner == self._query.owner)
-        rows = self._connection.execute(statement.group_by(COUNTS.c.kind, COUNTS.c.state))
-        return {(row.kind, row.state): int(row.jobs) for row in rows}
+        if self._query.reasons:
+            statement = statement.where(COUNTS.c.state != State.SUCCEEDED)
+        statement = statement.group_by(COUNTS.c.kind, COUNTS.c.state).order_by(number.desc())
+        return {(row.kind, row.state): int(row.jobs) for row in self._connection.execute(statement)}
 
-    def _few(self, cells: dict[tuple[str, str], int]) -> Select[Any] | None:
+    def _few(self, cells: dict[tuple[str, str], int], few: int) -> Select[Any] | None:
         """The filter that leaves fewest jobs, when they are few."""
+        number = sum(cells.values())
         ways: list[tuple[int, Select[Any]]] = []
-        if self._words:
+        if self._words and self._order.name != "created_at":
             rows = select(WORDS.c.rowid).where(self._match())
-            ways.append((self._probe(rows), self._gather(JOBS.c.seq.in_(rows), "text")))
+            ways.append((self._probe(rows, few), self._gather(JOBS.c.seq.in_(rows), "text")))
         for name, condition in self._narrow():
-            ways.append((self._probe(select(JOBS.c.seq).where(condition)), self._gather(condition, name)))
+            rows = select(JOBS.c.seq).where(condition)
+            ways.append((self._probe(rows, few), self._gather(condition, name)))
         if self._query.owner is not None:
-            ways.append(
-                (sum(cells.values()), self._gather(self._in_cells(cells, owned=True), "cells", "owner"))
-            )
+            ways.append((number, self._gather(self._in_cells(cells, owned=True), "cells", "owner")))
         elif self._query.kinds or self._query.states:
-            ways.append((sum(cells.values()), self._gather(self._in_cells(cells), "cells")))
-        if self._sqlite and (window := self._window()) is not None:
-            spread = (window[1] - window[0]) * FEW // FEW_IN_A_ROW
-            ways.append((spread, self._gather(JOBS.c.seq.between(*window))))
-        number, way = min(ways, key=lambda item: item[0], default=(FEW + 1, select()))
-        return way if number <= FEW else None
+            ways.append((number, self._gather(self._in_cells(cells), "cells")))
+        if self._window is not None:
+            low, high = self._window
+            ways.append(((high - low) // FASTER_IN_A_ROW, self._gather(JOBS.c.seq.between(low, high))))
+        least, way = min(ways, key=lambda item: item[0], default=(few + 1, None))
+        return way if least <= few else None
 
     def _narrow(self) -> list[tuple[str, Filter]]:
         found: list[tuple[str, Filter]] = []
@@ -204,12 +226,12 @@ class Search:
             found.append(("reasons", JOBS.c.reason.in_([str(reason) for reason in self._query.reasons])))
         return found
 
-    def _probe(self, rows: Select[Any]) -> int:
-        """How many rows there are; beyond `FEW` it does not matter."""
-        some = rows.limit(FEW + 1).subquery()
+    def _probe(self, rows: Select[Any], few: int) -> int:
+        """How many rows there are; beyond `few` it does not matter."""
+        some = rows.limit(few + 1).subquery()
         return int(self._connection.execute(select(func.count()).select_from(some)).scalar_one())
 
-    def _window(self) -> tuple[int, int] | None:
+    def _blocks(self) -> tuple[int, int] | None:
         """Between which rows the jobs accepted in the asked time are, not exactly; `None` without such a filter."""
         if self._query.since is None and self._query.until is None:
             return None
@@ -251,8 +273,8 @@ class Search:
         if self._start is not None:
             (seq,) = self._start
             statement = statement.where(row < seq if self._order.down else row > seq)
-        if (window := self._window()) is not None:
-            statement = statement.where(row >= window[0], row <= window[1])
+        if self._window is not None:
+            statement = statement.where(row.between(*self._window))
         if filters := self._filters(self._hidden, ("text",)):
             statement = statement.where(exists(select(literal(1)).where(JOBS.c.seq == row, *filters)))
         statement = statement.order_by(row.desc() if self._order.down else row.asc()).limit(limit)
@@ -264,19 +286,34 @@ class Search:
         here = and_(JOBS.c.kind == bindparam("this_kind"), JOBS.c.state == bindparam("this_state"))
         if owned:
             here = and_(here, JOBS.c.owner == self._query.owner)
-        statement = self._along(here, "cells", *(["owner"] if owned else [])).limit(limit)
-        statement = statement.add_columns(*self._order.columns[:-1])
-        found: list[tuple[tuple[Any, ...], int]] = []
-        for kind, state in cells:
-            rows = self._connection.execute(statement, {"this_kind": kind, "this_state": state})
-            found += [(self._order.key(row), row.seq) for row in rows]
-        found.sort(reverse=self._order.down)
-        return [seq for _, seq in found[:limit]]
+        whole = self._along(here, "cells", *(["owner"] if owned else [])).limit(limit)
+        whole = whole.add_columns(*self._order.columns[:-1])
+        bounded = whole.where(self._order.before(_plain))
+        found: list[tuple[Any, ...]] = []
+        for kind, state in self._likeliest(cells) if self._words else cells:
+            values: dict[str, Any] = {"this_kind": kind, "this_state": state}
+            statement = whole
+            if len(found) == limit:  # only what comes before the last one so far is of interest
+                statement = bounded
+                values |= {f"bound_{number}": part for number, part in enumerate(found[-1])}
+            found += [self._order.key(row) for row in self._connection.execute(statement, values)]
+            found = sorted(found, reverse=self._order.down)[:limit]
+        return [key[-1] for key in found]
+
+    def _likeliest(self, cells: dict[tuple[str, str], int]) -> list[tuple[str, str]]:
+        """The cells, those first in which most of a sample of the matching jobs are: they soon bound the others."""
+        sample = select(WORDS.c.rowid).where(self._match()).order_by(WORDS.c.rowid.desc()).limit(SAMPLE)
+        statement = select(JOBS.c.kind, JOBS.c.state).where(JOBS.c.seq.in_(sample))
+        seen = Counter((row.kind, row.state) for row in self._connection.execute(statement))
+        return sorted(cells, key=lambda cell: seen[cell], reverse=True)
 
     def _along(self, here: Filter, *done: str) -> Select[Any]:
         rows = select(JOBS.c.seq).where(here, *self._filters(self._hidden, done))
-        if self._sqlite and self._order.name == "created_at" and (window := self._window()) is not None:
-            rows = rows.where(JOBS.c.seq.between(*window))
+        if (
+            self._window is not None
+        ):  # every index ends with `seq`, so this costs no look at the jobs themselves
+            of = _plain if self._order.name == "created_at" else self._hidden
+            rows = rows.where(of("seq").between(*self._window))
         if self._order.name == "finished_at":
             rows = rows.where(JOBS.c.finished_at.is_not(None))
         if self._start is not None:
@@ -329,7 +366,8 @@ class Search:
         if not self._words:
             return false()
         if self._sqlite:  # for one row the index is slow
-            words = JOBS.c.title + " " + func.coalesce(JOBS.c.error, "")
+            both = JOBS.c.title + " " + func.coalesce(JOBS.c.error, "")
+            words = case((self._hidden("state") == State.SUCCEEDED, JOBS.c.title), else_=both)
             return func.matches(pattern_of(self._words), words) == literal_column("1")
         # The same words as in the index of the migration, or it is not used.
         document: ColumnElement[Any] = literal_column(

@@ -14,6 +14,9 @@ depends_on = None
 
 _SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+_BEGINNINGS = " ".join(str(length) for length in range(2, 13))
+"""Beginnings of words that are indexed by themselves: without, a search for one reads all that it finds, however many."""
+
 _ORDERS = {
     "jobs_by_seq": ["seq"],
     "jobs_by_run": ["priority", "position", "seq"],
@@ -143,7 +146,7 @@ def _postgres_words() -> None:
 def _sqlite_words() -> None:
     op.execute(
         "CREATE VIRTUAL TABLE jobs_words USING fts5("
-        "title, error, content='jobs', content_rowid='seq', tokenize='unicode61', prefix='2 3', detail='none')"
+        f"title, error, content='jobs', content_rowid='seq', tokenize='unicode61', prefix='{_BEGINNINGS}', detail='none')"
     )
     op.execute(
         "CREATE TRIGGER jobs_words_add AFTER INSERT ON jobs BEGIN "
