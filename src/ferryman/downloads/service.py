@@ -2,17 +2,20 @@
 
 import asyncio
 import errno
+import functools
 import os
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ferryman.accounts.model import Principal, Role
-from ferryman.core.errors import Denied, Invalid
+from ferryman.core.errors import Corrupt, Denied, Invalid
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
-from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec
+from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Secrets
 from ferryman.downloads.order import Draft, OrderReader, Refused, Rights
-from ferryman.jobs.model import Job, NewJob
+from ferryman.jobs.model import Document, Job, NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.transfer.model import Overwrite
 from ferryman.transfer.preflight import exists
@@ -47,6 +50,7 @@ class Downloads:
                 priority=order.priority,
                 owner=caller.user_id,
                 idempotency_key=f"{who}/{key}/{index}" if key else None,
+                same=functools.partial(self._asks_for, draft),
                 max_attempts=ATTEMPTS,
             )
             for index, draft in enumerate(drafts)
@@ -69,6 +73,17 @@ class Downloads:
         if not draft.secrets.any():
             return draft.spec
         return draft.spec.model_copy(update={"sealed": self._box.seal(draft.secrets.model_dump_json(), KIND)})
+
+    def _asks_for(self, draft: Draft, earlier: Document) -> bool:
+        """Tell whether an earlier spec is that of `draft`: the same secrets are sealed differently each time."""
+        try:
+            spec = DownloadSpec.model_validate(earlier)
+            secrets = (
+                Secrets.model_validate_json(self._box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
+            )
+        except (ValidationError, Corrupt):  # of another kind, or sealed with a key that is lost
+            return False
+        return spec.model_copy(update={"sealed": None}) == draft.spec and secrets == draft.secrets
 
     def _look(self, drafts: list[Draft]) -> None:
         """Raise what the disk already says against it. Makes nothing."""

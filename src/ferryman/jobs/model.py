@@ -1,5 +1,6 @@
 """The nouns of the ledger. Pure values; times are UNIX seconds, sizes bytes, rates bytes per second."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -66,7 +67,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to accept. `priority` 0 runs first, 9 last; `not_before` holds it until then."""
+    """A job to accept. `priority` 0 runs first, 9 last; `not_before` holds it until then.
+
+    `same` tells whether the spec of an earlier job with this idempotency key asks for the same as this one; without,
+    they must be equal. It is pure, quick, and called in the transaction that accepts.
+    """
 
     kind: str
     title: str
@@ -78,6 +83,7 @@ class NewJob:
     idempotency_key: str | None = None
     not_before: float | None = None
     max_attempts: int = 5
+    same: Callable[[Document], bool] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

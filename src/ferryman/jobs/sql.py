@@ -190,11 +190,9 @@ def _add(connection: Connection, jobs: Sequence[tuple[str, NewJob]], now: float)
 
 
 def _same(earlier: Job, new: NewJob) -> Job:
-    if (earlier.kind, json.loads(dump(earlier.spec)), earlier.owner) == (
-        new.kind,
-        json.loads(dump(new.spec)),
-        new.owner,
-    ):
+    spec = json.loads(dump(earlier.spec))
+    asked = new.same(spec) if new.same else spec == json.loads(dump(new.spec))
+    if asked and (earlier.kind, earlier.owner) == (new.kind, new.owner):
         return earlier
     raise Conflict(
         "idempotency_reused",

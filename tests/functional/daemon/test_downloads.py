@@ -222,22 +222,34 @@ def test_members_do_not_reach_private_addresses(daemon, server):
     assert daemon.problem("GET", f"/api/v1/jobs/{mine}", None, member)["code"] == "job_not_found"
 
 
-def test_an_idempotency_key_makes_one_job(daemon, server):
-    import urllib.request  # noqa: PLC0415 - a header that the helper does not send
+def keyed(daemon, key, order):
+    """Status and answer of an order that is sent with an idempotency key."""
+    import urllib.error  # noqa: PLC0415 - a header that the helper does not send
+    import urllib.request  # noqa: PLC0415 - the same
 
-    url = server.serve("/idem.bin", File(b"once"))
     address = json.loads((daemon.home / "daemon.json").read_text())["address"]
     token = (daemon.home / "keys" / "local.token").read_text()
-    ids = []
-    for _ in range(2):
-        request = urllib.request.Request(
-            f"{address}/api/v1/downloads",
-            json.dumps({"urls": [url]}).encode(),
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": "k1"},
-        )
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": key}
+    request = urllib.request.Request(f"{address}/api/v1/downloads", json.dumps(order).encode(), headers)
+    try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            ids.append(json.load(answer)["items"][0]["id"])
-    assert ids[0] == ids[1]
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+@pytest.mark.parametrize(
+    "secret", [{}, {"headers": ["X-Team: storage"], "bearer": "made-up"}], ids=["plain", "secret"]
+)
+def test_an_idempotency_key_makes_one_job(daemon, server, secret):
+    order = {"urls": [server.serve("/idem.bin", File(b"once"))], **secret}
+    key = f"k{len(secret)}"
+    answers = [keyed(daemon, key, order) for _ in range(2)]
+    assert [status for status, _ in answers] == [202, 202]
+    assert answers[0][1]["items"][0]["id"] == answers[1][1]["items"][0]["id"]
+    status, problem = keyed(daemon, key, {**order, "headers": ["X-Team: other"]})
+    assert (status, problem["code"]) == (409, "idempotency_reused")
 
 
 def test_a_folder_that_cannot_be_written_is_refused(daemon):
