@@ -70,3 +70,16 @@ def test_what_is_not_there_is_refused(upstream: SampleServer, path: str, status:
         fetch(upstream.address + path, Range="bytes=2000-")
     assert refused.value.code == status
     refused.value.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(ConnectionResetError("gone"), False), (ValueError("a fault"), True)],
+    ids=["gone", "fault"],
+)
+def test_only_faults_are_told_not_clients_that_hang_up(upstream: SampleServer, capsys, error, told):
+    try:
+        raise error
+    except type(error):
+        upstream.handle_error(None, ("127.0.0.1", 1))
+    assert bool(capsys.readouterr().err) is told
