@@ -99,7 +99,7 @@ def save(connection: Connection, asked: Save, now: float) -> bool:
     """Record what a running job says; False when its epoch is old."""
     values: dict[str, Any] = {"updated_at": now}
     if asked.progress is not None:
-        values["progress"] = progress_of(asked.progress)
+        values |= {"progress": progress_of(asked.progress), "size": asked.progress.total}
     if asked.phase is not None:
         values["phase"] = clean(asked.phase)
     if asked.checkpoint is not None:
@@ -131,6 +131,7 @@ def finish(
         "attempt": job.attempt if outcome.counts else max(0, job.attempt - 1),
     }
     progress = progress or job.progress
+    values |= {"size": progress.total}
     change(connection, row.seq, values | {"losses": 0, "progress": progress_of(progress)})
     data = {"from": State.RUNNING, "to": state, "reason": outcome.reason, "error": values["error"]}
     note(connection, job_id, "state", {key: value for key, value in data.items() if value}, now)

@@ -51,7 +51,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. `network`, `disk` and `verified` never go back within one run."""
+    """How far a job is. `network`, `disk` and `verified` never go back within one run.
+
+    `resumed` is how much was there from earlier runs and need not be moved again.
+    """
 
     total: int | None = None
     network: int = 0
@@ -63,11 +66,14 @@ class Progress:
     items_done: int = 0
     items_total: int = 0
     connections: int = 0
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to accept. `priority` 0 runs first, 9 last; `not_before` holds it until then.
+
+    `category` is what its owner files it under, `host` where its bytes come from; both are for lists and statistics.
 
     `same` tells whether the spec of an earlier job with this idempotency key asks for the same as this one; without,
     they must be equal. It is pure, quick, and called in the transaction that accepts.
@@ -83,12 +89,17 @@ class NewJob:
     idempotency_key: str | None = None
     not_before: float | None = None
     max_attempts: int = 5
+    category: str | None = None
+    host: str | None = None
     same: Callable[[Document], bool] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row of the ledger. `position` orders jobs of one priority; `epoch` counts leases."""
+    """One row of the ledger. `position` orders jobs of one priority; `epoch` counts leases.
+
+    `size` is the whole of what it is about, in bytes, as far as known; an `urgent` job runs beyond every limit.
+    """
 
     id: str
     kind: str
@@ -120,6 +131,10 @@ class Job:
     advice: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    category: str | None = None
+    host: str | None = None
+    size: int | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

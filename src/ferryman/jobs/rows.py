@@ -32,6 +32,8 @@ def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
         idempotency_key=new.idempotency_key,
         max_attempts=new.max_attempts,
         not_before=new.not_before,
+        category=new.category,
+        host=new.host,
         created_at=now,
         updated_at=now,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     Integer,
@@ -60,6 +61,10 @@ JOBS: Final = Table(
     Column("started_at", Float(53)),
     Column("finished_at", Float(53)),
     Column("updated_at", Float(53), nullable=False),
+    Column("category", String(80)),
+    Column("host", String(255)),
+    Column("size", BigInteger),
+    Column("urgent", Boolean, nullable=False),
 )
 
 EVENTS: Final = Table(
