@@ -41,6 +41,8 @@ _WORDS = [
     "nginx",
 ]
 _ERRORS = ("The connection was reset by peer.", "The server answered 503.", "The name does not resolve.")
+CATEGORIES = ("images", "models", "packages", "documents", "videos", "archives", "charts", "rare")
+HOSTS = tuple(f"mirror{number}.example" for number in range(300))
 _PART = 10_000
 
 
@@ -51,10 +53,13 @@ def past_job(number: int, chance: random.Random) -> NewJob:
     owner = OWNERS[0] if chance.random() < 0.5 else chance.choice(OWNERS[:-1])
     if number % 5000 == 0:
         owner = OWNERS[-1]
-    spec = {"urls": [f"https://mirror.example/{number}/file{number}.iso"], "connections": 8}
+    host = HOSTS[min(int(chance.paretovariate(0.7)) - 1, len(HOSTS) - 1)]
+    category = chance.choices((None, *CATEGORIES), (300, 300, 150, 100, 60, 40, 30, 19, 1))[0]
+    spec = {"urls": [f"https://{host}/{number}/file{number}.iso"], "connections": 8}
     return NewJob(
-        kind, f"{words} file{number}.iso", spec, owner=owner, priority=chance.choice((3, 5, 5, 5, 7))
-    )
+        kind, f"{words} file{number}.iso", spec, owner=owner, priority=chance.choice((3, 5, 5, 5, 7)),
+        category=category, host=host,
+    )  # fmt: skip
 
 
 def fill(database: Database, count: int) -> None:
@@ -72,6 +77,9 @@ def _past(number: int, count: int, chance: random.Random) -> Job:
     if number > count - 200:
         state = chance.choice((State.QUEUED, State.PAUSED, State.WAITING))
     ended = at + chance.expovariate(1 / 600)
+    if chance.random() < 0.001:  # waited, or was tried again, much later
+        ended = min(ended + chance.expovariate(1 / (30 * 86400)), NOW)
+    size = int(min(chance.lognormvariate(18, 3), 1e13))
     done = state in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
     failed = state is State.FAILED
     job = Job(
@@ -79,8 +87,9 @@ def _past(number: int, count: int, chance: random.Random) -> Job:
         priority=new.priority, position=at, created_at=at, updated_at=ended if done else at, owner=new.owner,
         attempt=1, epoch=1, started_at=at + 1, finished_at=ended if done else None,
         not_before=NOW + 9e8 if state is State.WAITING else None,
-        progress=Progress(total=1 << 30, network=1 << 30, disk=1 << 30), phase="finishing",
+        progress=Progress(total=size, network=size, disk=size), phase="finishing",
         result={"path": f"file{number}.iso"} if state is State.SUCCEEDED else None,
+        category=new.category, host=new.host, size=size if done else None,
     )  # fmt: skip
     if not failed:
         return job

@@ -1,19 +1,21 @@
 """Jobs of every kind: `/api/v1/jobs`. Members reach their own, operators all; out of reach looks like not there."""
 
+import dataclasses
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import FerryError
-from ferryman.jobs.model import Event, Job, Reason, State
+from ferryman.jobs.model import Event, Job
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
-from ferryman.web.job import JobDetail, JobView, job_detail, job_view, owner_filter, reachable
+from ferryman.web.filters import Filters, Sort, narrowed
+from ferryman.web.job import JobDetail, JobView, job_detail, job_view, reachable
 from ferryman.web.shapes import (
     CURSOR,
     PRINTABLE,
@@ -23,28 +25,13 @@ from ferryman.web.shapes import (
     Listed,
     Moment,
     Strict,
-    When,
     moment,
-    seconds_of,
 )
 
 Reader = Annotated[Principal, allow("jobs:read")]
 Writer = Annotated[Principal, allow("jobs:write")]
 Kind = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9_]*$")]
 Offset = Annotated[int, Query(ge=0, le=2**53, description="Position in bytes.")]
-
-
-class Sort(StrEnum):
-    """Order of a list; a dash means the other way round."""
-
-    NEWEST = "-created_at"
-    OLDEST = "created_at"
-    LAST_FINISHED = "-finished_at"
-    FIRST_FINISHED = "finished_at"
-    LAST_CHANGED = "-updated_at"
-    PRIORITY = "priority"
-    TITLE = "title"
-    RUN_ORDER = "run_order"
 
 
 class Action(StrEnum):
@@ -102,13 +89,12 @@ class Limits(BaseModel):
     limits: dict[str, int]
 
 
-class Filter(Strict):
+class Filter(Filters):
     """Which jobs a bulk action is about, as in a list."""
 
-    state: list[State] = Field([])
+    model_config = ConfigDict(extra="forbid")
+
     kind: list[Kind] = Field([])
-    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE)] = ""
-    reason: list[Reason] = Field([])
 
 
 class BulkIds(Strict):
@@ -132,22 +118,13 @@ class BulkDone(BaseModel):
     refused: dict[str, str]
 
 
-class JobFilter(BaseModel):
+class JobFilter(Filters):
     """What a list of jobs can be narrowed to and ordered by."""
 
-    state: list[State] = Field([], description="States; several mean any of them.")
     kind: list[Kind] = Field([], description="Kinds, such as `download`.")
-    reason: list[Reason] = Field([], description="Reasons of failing or waiting.")
-    q: Annotated[str, Field(max_length=200, pattern=PRINTABLE, description="Words to look for.")] = ""
-    owner: Annotated[
-        str | None,
-        Field(max_length=100, pattern=PRINTABLE, description="Id of a user, for those who see all."),
-    ] = None
     parent: Annotated[
         str | None, Field(max_length=100, pattern=PRINTABLE, description="Id of the parent job.")
     ] = None
-    since: When | None = Field(None, description="Created at this moment or later.")
-    until: When | None = Field(None, description="Created before this moment.")
     sort: Sort = Field(Sort.NEWEST, description="The order; a dash means descending.")
 
 
@@ -162,19 +139,8 @@ class JobList(JobFilter):
 
 def query_of(asked: JobFilter, caller: Principal, cursor: str | None, limit: int) -> JobQuery:
     """Return the ledger's query for `asked`, narrowed to what `caller` reaches."""
-    return JobQuery(
-        kinds=tuple(asked.kind),
-        states=tuple(asked.state),
-        text=asked.q,
-        owner=owner_filter(caller) or asked.owner,
-        parent=asked.parent,
-        reasons=tuple(asked.reason),
-        since=seconds_of(asked.since),
-        until=seconds_of(asked.until),
-        sort=asked.sort,
-        cursor=cursor,
-        limit=limit,
-    )
+    query = narrowed(asked, caller, kinds=tuple(asked.kind), sort=asked.sort)
+    return dataclasses.replace(query, parent=asked.parent, cursor=cursor, limit=limit)
 
 
 async def act(ledger: Ledger, action: Action, job_id: str, caller: Principal) -> Job:

@@ -1,5 +1,6 @@
 """The API of downloads: add them, look at them before they start, and list them."""
 
+import dataclasses
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -14,12 +15,12 @@ from ferryman.downloads.order import Refused
 from ferryman.downloads.preview import Preview, Previews
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
-from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
-from ferryman.web.job import JobView, job_view, owner_filter
-from ferryman.web.shapes import PRINTABLE, Cursor, IdempotencyKey, Limit, Listed, Strict
+from ferryman.web.filters import Filters, Sort, narrowed
+from ferryman.web.job import JobView, job_view
+from ferryman.web.shapes import CURSOR, IdempotencyKey, Listed, Strict
 
 MOST_LOOKED_AT: Final = 50
 
@@ -44,6 +45,19 @@ TABS: Final[dict[Tab, tuple[tuple[State, ...], str]]] = {
 
 Writer = Annotated[Principal, allow("downloads:write")]
 Reader = Annotated[Principal, allow("downloads:read")]
+
+
+class DownloadList(Filters):
+    """A page of one of the lists, and what it is narrowed to."""
+
+    tab: Tab = Field(Tab.ALL, description="Which of the lists.")
+    sort: Sort | None = Field(
+        None, description="The order, when not that of the tab; a dash means descending."
+    )
+    cursor: Annotated[
+        str | None, Field(max_length=500, pattern=CURSOR, description="`next_cursor` of the page before.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=200, description="Most items of the page.")] = 50
 
 
 class RefusedView(BaseModel):
@@ -112,29 +126,15 @@ def router(downloads: Downloads, previews: Previews, speed: Speed, ledger: Ledge
         return Previewed(items=await previews.look(order, caller))
 
     @routes.get("")
-    async def list_downloads(
-        caller: Reader,
-        tab: Annotated[Tab, Query(description="Which of the lists.")] = Tab.ALL,
-        state: Annotated[list[State] | None, Query(description="Only these states of the list.")] = None,
-        q: Annotated[str, Query(max_length=200, pattern=PRINTABLE, description="Words to search for.")] = "",
-        cursor: Cursor = None,
-        limit: Limit = 50,
-    ) -> Listed[JobView]:
+    async def list_downloads(caller: Reader, asked: Annotated[DownloadList, Query()]) -> Listed[JobView]:
         """List downloads, as the page does."""
-        of_tab, sort = TABS[tab]
-        states = tuple(one for one in state if not of_tab or one in of_tab) if state else of_tab
-        if state and not states:
+        of_tab, sort = TABS[asked.tab]
+        states = tuple(one for one in asked.state if not of_tab or one in of_tab) if asked.state else of_tab
+        if asked.state and not states:
             return Listed(items=[], next_cursor=None)
+        query = narrowed(asked, caller, kinds=(KIND,), sort=asked.sort or sort)
         page = await ledger.list(
-            JobQuery(
-                kinds=(KIND,),
-                states=states,
-                text=q,
-                owner=owner_filter(caller),
-                sort=sort,
-                cursor=cursor,
-                limit=limit,
-            )
+            dataclasses.replace(query, states=states, cursor=asked.cursor, limit=asked.limit)
         )
         return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
 

@@ -150,7 +150,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which jobs to list. Empty tuples and `None` mean no filter; a sort with `-` is descending."""
+    """Which jobs to list. Empty tuples and `None` mean no filter; a sort with `-` is descending.
+
+    `since` and `until` are about acceptance; sizes are bytes, both ends included; a job whose size is not known has none.
+    """
 
     kinds: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
@@ -163,6 +166,22 @@ class Query:
     sort: str = "-created_at"
     cursor: str | None = None
     limit: int = 50
+    categories: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    min_size: int | None = None
+    max_size: int | None = None
+    finished_since: float | None = None
+    finished_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a filter comes to: jobs and bytes, together and per state. With `at_least` there are more: counting stopped."""
+
+    number: int
+    size: int
+    states: dict[State, int]
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)

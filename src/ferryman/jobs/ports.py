@@ -6,7 +6,19 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from ferryman.jobs.model import Desired, Document, Event, Job, NewJob, Page, Progress, Query, Reason, State
+from ferryman.jobs.model import (
+    Desired,
+    Document,
+    Event,
+    Job,
+    NewJob,
+    Page,
+    Progress,
+    Query,
+    Reason,
+    State,
+    Summary,
+)
 from ferryman.jobs.run import Run
 from ferryman.jobs.transitions import Cause
 
@@ -83,6 +95,10 @@ class Store(Protocol):
 
     async def ids(self, query: Query, limit: int) -> list[str]:
         """The ids of all jobs that match, at most `limit`, in the order of the query; its cursor and limit are ignored."""
+        ...
+
+    async def summary(self, query: Query) -> Summary:
+        """What all jobs that match come to; its cursor, sort and limit are ignored. Quick: it may stop counting."""
         ...
 
     async def counts(self, kinds: Sequence[str], owner: str | None) -> dict[State, int]:

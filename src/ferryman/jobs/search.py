@@ -5,12 +5,9 @@ is merged from the few cells it needs, each read in order from its index, and st
 leaves few jobs, those are gathered and sorted instead. Search walks the full-text index, the newest first.
 """
 
-import base64
-import binascii
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any, Final
 
@@ -27,13 +24,13 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    tuple_,
+    true,
 )
 
-from ferryman.core.errors import Invalid
 from ferryman.core.ids import is_id
 from ferryman.db.values import fold
 from ferryman.jobs.model import Page, Query, State
+from ferryman.jobs.order import Column, Filter, Order, read_cursor, sized, write_cursor
 from ferryman.jobs.rows import job_of
 from ferryman.jobs.tables import BLOCK, BLOCKS, COUNTS, JOBS, WORDS, chunks
 
@@ -43,58 +40,6 @@ SAMPLE: Final = 200
 """Matches of a search that are looked at to see what kind and state they have."""
 MOST_WORDS: Final = 16
 """Words of a search that count."""
-
-_ORDERS: Final[dict[str, tuple[Any, ...]]] = {
-    "created_at": (),
-    "updated_at": (JOBS.c.updated_at,),
-    "finished_at": (JOBS.c.finished_at,),
-    "title": (JOBS.c.title,),
-    "priority": (JOBS.c.priority, JOBS.c.position),
-    "run_order": (JOBS.c.priority, JOBS.c.position),
-}
-SORTS: Final = tuple(_ORDERS)
-"""What a list can be sorted by; each also with `-` for the other direction. `created_at` is the order of acceptance."""
-
-Filter = ColumnElement[bool]
-Column = Callable[[str], Any]
-
-
-class Order:
-    """The order of a list: columns, of which the last makes it total, all up or all down."""
-
-    def __init__(self, sort: str) -> None:
-        """Read `sort`. Raises `Invalid` (`sort_invalid`)."""
-        columns = _ORDERS.get(sort.removeprefix("-"))
-        if columns is None:
-            raise Invalid(
-                "sort_invalid",
-                f"'{sort[:80]}' is no order of jobs.",
-                advice=f"Use one of {', '.join(SORTS)}.",
-            )
-        self.sort = sort
-        self.name = sort.removeprefix("-")
-        self.down = sort.startswith("-")
-        self.columns = (*columns, JOBS.c.seq)
-
-    def clauses(self, of: Column) -> list[Any]:
-        """What to put behind ORDER BY."""
-        return [of(key.name).desc() if self.down else of(key.name).asc() for key in self.columns]
-
-    def after(self, values: Sequence[Any], of: Column) -> Filter:
-        """The condition of what follows `values`."""
-        here = tuple_(*[of(key.name) for key in self.columns])
-        there = tuple_(*[literal(value, key.type) for value, key in zip(values, self.columns, strict=True)])
-        return here < there if self.down else here > there
-
-    def before(self, of: Column) -> Filter:
-        """The condition of what comes before the parameters `bound_0`, `bound_1` and so on."""
-        here = tuple_(*[of(key.name) for key in self.columns])
-        there = tuple_(*[bindparam(f"bound_{n}", type_=key.type) for n, key in enumerate(self.columns)])
-        return here > there if self.down else here < there
-
-    def key(self, row: Any) -> tuple[Any, ...]:
-        """Where a row is in the order."""
-        return tuple(getattr(row, key.name) for key in self.columns)
 
 
 def find(connection: Connection, query: Query, *, sqlite: bool) -> Page:
@@ -181,6 +126,15 @@ class Search:
             return self._sorted(few, limit)
         return self._walk(cells, limit)
 
+    def all(self, limit: int) -> Select[Any]:
+        """The rows that match, by `seq`, at most `limit`, in no order."""
+        text = self._query.text.strip().lower()
+        if is_id(text):
+            return self._gather(JOBS.c.id == text, "text").limit(limit)
+        if text and not self._words:
+            return self._gather(false(), "text")
+        return self._gather(true()).limit(limit)
+
     # how many
 
     def _cells(self) -> dict[tuple[str, str], int]:
@@ -224,6 +178,10 @@ class Search:
             found.append(("parent", JOBS.c.parent == self._query.parent))
         if self._query.reasons:
             found.append(("reasons", JOBS.c.reason.in_([str(reason) for reason in self._query.reasons])))
+        if self._query.categories:
+            found.append(("categories", JOBS.c.category.in_(self._query.categories)))
+        if self._query.hosts:
+            found.append(("hosts", JOBS.c.host.in_(self._query.hosts)))
         return found
 
     def _probe(self, rows: Select[Any], few: int) -> int:
@@ -326,24 +284,30 @@ class Search:
         """All filters but those in `done`."""
         query = self._query
         found: list[Filter] = []
-        if query.kinds and "cells" not in done:
-            found.append(of("kind").in_(query.kinds))
-        if query.states and "cells" not in done:
-            found.append(of("state").in_([str(state) for state in query.states]))
-        if query.reasons and "reasons" not in done:
-            found.append(of("reason").in_([str(reason) for reason in query.reasons]))
+        for part, name, values in _choices(query):
+            if values and part not in done:
+                found.append(of(name).in_(values))
         if query.owner is not None and "owner" not in done:
             found.append(of("owner") == query.owner)
         if query.parent is not None and "parent" not in done:
             found.append(of("parent") == query.parent)
-        if query.since is not None:
-            found.append(of("created_at") >= query.since)
-        if query.until is not None:
-            found.append(of("created_at") < query.until)
+        if "size" not in done:
+            found += self._sizes(of)
+        found += _between(of("created_at"), query.since, query.until)
+        if "finish" not in done:
+            found += _between(of("finished_at"), query.finished_since, query.finished_until)
         if self._order.name == "finished_at":
             found.append(of("finished_at").is_not(None))
         if self._words and "text" not in done:
             found.append(self._matching())
+        return found
+
+    def _sizes(self, of: Column) -> list[Filter]:
+        found: list[Filter] = []
+        if self._query.min_size is not None:
+            found.append(sized(of) >= self._query.min_size)
+        if self._query.max_size is not None:
+            found += [sized(of) <= self._query.max_size, sized(of) >= 0]
         return found
 
     def _hidden(self, name: str) -> Any:
@@ -378,25 +342,24 @@ class Search:
         return document.op("@@")(func.to_tsquery(literal_column("'simple'"), wanted))
 
 
-def write_cursor(order: Order, row: Any) -> str:
-    """An opaque cursor that continues after `row`."""
-    return base64.urlsafe_b64encode(json.dumps([order.sort, *order.key(row)]).encode()).decode().rstrip("=")
+def _choices(query: Query) -> list[tuple[str, str, list[str]]]:
+    """Filters that name the values they take: what they are called here, the column, the values."""
+    return [
+        ("cells", "kind", list(query.kinds)),
+        ("cells", "state", [str(state) for state in query.states]),
+        ("reasons", "reason", [str(reason) for reason in query.reasons]),
+        ("categories", "category", list(query.categories)),
+        ("hosts", "host", list(query.hosts)),
+    ]
 
 
-def read_cursor(order: Order, cursor: str) -> list[Any]:
-    """Where a cursor of this order continues. Raises `Invalid` (`cursor_invalid`)."""
-    try:
-        made_for, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        _demand(made_for == order.sort and len(values) == len(order.columns))
-        for value, key in zip(values, order.columns, strict=True):
-            _check(value, key)
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise Invalid(
-            "cursor_invalid",
-            f"'{cursor[:80]!a}' is no cursor of this list.",
-            advice="Take next_cursor of the page before, with the same sort.",
-        ) from error
-    return list(values)
+def _between(column: Any, since: float | None, until: float | None) -> list[Filter]:
+    found: list[Filter] = []
+    if since is not None:
+        found.append(column >= since)
+    if until is not None:
+        found.append(column < until)
+    return found
 
 
 def _rows(connection: Connection, seqs: Sequence[int]) -> list[Any]:
@@ -409,20 +372,3 @@ def _rows(connection: Connection, seqs: Sequence[int]) -> list[Any]:
 
 def _plain(name: str) -> Any:
     return JOBS.c[name]
-
-
-def _check(value: Any, key: Any) -> None:
-    python = key.type.python_type
-    _demand(not isinstance(value, bool))
-    _demand(isinstance(value, str) if python is str else isinstance(value, int | float))
-    if python is int:
-        _demand(isinstance(value, int) and abs(value) < 1 << 63)
-    elif python is float:
-        _demand(abs(value) < 1e18)
-    else:
-        value.encode()
-
-
-def _demand(good: bool) -> None:
-    if not good:
-        raise ValueError("not of this list")

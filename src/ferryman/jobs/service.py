@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from ferryman.core.clock import Clock
@@ -15,7 +15,7 @@ from ferryman.core.errors import Conflict, FerryError, Invalid, NotFound
 from ferryman.core.ids import is_id, new_id
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.log import JobLog, read_log
-from ferryman.jobs.model import TERMINAL, Document, Event, Job, NewJob, Page, Query, State
+from ferryman.jobs.model import TERMINAL, Document, Event, Job, NewJob, Page, Query, State, Summary
 from ferryman.jobs.ports import Dispatch, Store
 from ferryman.jobs.report import report, report_text
 from ferryman.jobs.transitions import WISHES, Cause, wish
@@ -27,6 +27,7 @@ MOST_BULK = 10_000
 WISHED = "*wishes"
 """What is announced when people want something else of running jobs."""
 _AT_ONCE = 32
+_PAGE = 500
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 
 
@@ -78,6 +79,24 @@ class Ledger:
         """A page of jobs; at most 200. Raises `Invalid` for a wrong sort or cursor."""
         limit = max(1, min(query.limit, MOST_LISTED))
         return await self.store.find(dataclasses.replace(query, limit=limit))
+
+    async def each(self, query: Query) -> AsyncIterator[Job]:
+        """All jobs that match, in the order of the query, read page by page. Raises `Invalid` for a wrong sort.
+
+        Jobs that stay as they are while it runs come exactly once. Its cursor and limit are ignored.
+        """
+        asked = dataclasses.replace(query, cursor=None, limit=_PAGE)
+        while True:
+            page = await self.store.find(asked)
+            for job in page.items:
+                yield job
+            if page.next_cursor is None:
+                return
+            asked = dataclasses.replace(asked, cursor=page.next_cursor)
+
+    async def summary(self, query: Query) -> Summary:
+        """How many jobs match, how many bytes they are, and in which states. Quick, however many there are."""
+        return await self.store.summary(query)
 
     async def counts(self, kinds: Sequence[str] = (), owner: str | None = None) -> dict[State, int]:
         """How many jobs are in each state."""

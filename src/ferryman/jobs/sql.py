@@ -25,7 +25,7 @@ from sqlalchemy import (
 from ferryman.core.errors import Conflict
 from ferryman.db import Database
 from ferryman.db.values import clean, dump
-from ferryman.jobs import leases, search
+from ferryman.jobs import leases, search, totals
 from ferryman.jobs.model import (
     TERMINAL,
     Desired,
@@ -37,6 +37,7 @@ from ferryman.jobs.model import (
     Progress,
     Query,
     State,
+    Summary,
 )
 from ferryman.jobs.ports import Claim, Held, Outcome, Save
 from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
@@ -70,6 +71,11 @@ class SqlStore:
         """All ids that match."""
         whole = dataclasses.replace(query, cursor=None)
         return await self._db.read(lambda c: search.find_ids(c, whole, limit, sqlite=self._db.sqlite))
+
+    async def summary(self, query: Query) -> Summary:
+        """What matches, added up."""
+        whole = dataclasses.replace(query, cursor=None)
+        return await self._db.read(lambda c: totals.summary(c, whole, sqlite=self._db.sqlite))
 
     async def counts(self, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
         """Jobs per state."""

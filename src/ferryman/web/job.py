@@ -65,6 +65,10 @@ class JobView(BaseModel):
     started_at: Moment | None
     finished_at: Moment | None
     updated_at: Moment
+    category: str | None = Field(description="What it is filed under.")
+    host: str | None = Field(description="Where its bytes come from.")
+    size: int | None = Field(description="The whole of it in bytes, as far as known.")
+    urgent: bool = Field(description="Whether it runs beyond every limit.")
 
 
 class JobDetail(JobView):

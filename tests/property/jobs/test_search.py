@@ -11,7 +11,8 @@ from ferryman.core.ids import new_id
 from ferryman.db import Database, sqlite_url
 from ferryman.db.values import fold
 from ferryman.jobs import search
-from ferryman.jobs.model import NewJob, Query, Reason, State
+from ferryman.jobs.model import NewJob, Progress, Query, Reason, State
+from ferryman.jobs.order import SORTS
 from ferryman.jobs.ports import Claim, Outcome
 from ferryman.jobs.search import words_of
 from ferryman.jobs.sql import SqlStore
@@ -21,6 +22,8 @@ NOW = 1_700_000_000.0
 KINDS = ("toy", "tool")
 OWNERS = (None, "anna", "bert")
 TITLES = ("Debian-12.iso", "debian kernel", "Über Zug", "uber x", "a b c", "kernel_6", "日本 model", "x" * 30)
+CATEGORIES = (None, "images", "models")
+HOSTS = (None, "a.example", "b.example", "c.example")
 NUMBER = 120
 
 
@@ -43,6 +46,7 @@ async def fill(store):
         new = NewJob(
             KINDS[n % 7 == 0], TITLES[n % len(TITLES)], {}, priority=n * 5 % 10, owner=OWNERS[n % 3],
             parent=ids[n % 2] if n % 4 == 0 else None, not_before=now + 1e6 if n % 11 == 0 else None,
+            category=CATEGORIES[n % 5 % 3], host=HOSTS[n % 13 % 4],
         )  # fmt: skip
         (job,) = await store.add([(new_id(now), new)], now)
         ids.append(job.id)
@@ -53,7 +57,8 @@ async def fill(store):
         end = Outcome(Cause.SUCCEED) if n % 5 < 3 else Outcome(
             Cause.FAIL, reason=reasons[n % len(reasons)], error="The kernel was gone." if n % 2 else "Zug reset"
         )  # fmt: skip
-        await store.finish(job.id, job.epoch, end, NOW + 100 + n * 13 % 40)
+        size = Progress(total=n * 7 % 30) if n % 6 else None
+        await store.finish(job.id, job.epoch, end, NOW + 100 + n * 13 % 40, size)
     return [await store.get(job_id) for job_id in ids]
 
 
@@ -61,6 +66,8 @@ def some(values, most=3):
     return st.lists(st.sampled_from(values), max_size=most, unique=True).map(tuple)
 
 
+finishes = st.none() | st.none() | st.floats(NOW + 95, NOW + 145)
+sizes = st.none() | st.none() | st.integers(0, 30)
 times = st.none() | st.floats(NOW - 5, NOW + 60)
 queries = st.builds(
     Query,
@@ -72,8 +79,14 @@ queries = st.builds(
     reasons=some(list(Reason), 2),
     since=times,
     until=times,
-    sort=st.sampled_from([sign + name for name in search.SORTS for sign in ("", "-")]),
+    sort=st.sampled_from([sign + name for name in SORTS for sign in ("", "-")]),
     limit=st.integers(1, 40),
+    categories=st.just(()) | some((*CATEGORIES[1:], "none"), 2),
+    hosts=st.just(()) | some(HOSTS[1:], 2),
+    min_size=sizes,
+    max_size=sizes,
+    finished_since=finishes,
+    finished_until=finishes,
 )  # fmt: skip
 
 
@@ -86,6 +99,7 @@ def expected(jobs, query):
         "created_at": lambda n, job: (n,),
         "priority": lambda n, job: (job.priority, job.position, n),
         "run_order": lambda n, job: (job.priority, job.position, n),
+        "size": lambda n, job: (-1 if job.size is None else job.size, n),
     }
     key = keys.get(name) or (lambda n, job: (getattr(job, name), n))
     return [
@@ -102,6 +116,12 @@ def shown(job, query):
         and (query.parent is None or job.parent == query.parent)
         and (query.since is None or job.created_at >= query.since)
         and (query.until is None or job.created_at < query.until)
+        and (not query.categories or job.category in query.categories)
+        and (not query.hosts or job.host in query.hosts)
+        and (query.min_size is None or (job.size is not None and job.size >= query.min_size))
+        and (query.max_size is None or (job.size is not None and job.size <= query.max_size))
+        and (query.finished_since is None or (job.finished_at or 0) >= query.finished_since)
+        and (query.finished_until is None or (job.finished_at or 1e99) < query.finished_until)
         and has_words(f"{job.title} {job.error or ''}", words_of(fold(query.text)))
     )
 
@@ -137,5 +157,10 @@ def test_a_list_shows_what_a_look_at_every_job_would_show(home, few, monkeypatch
         wanted = expected(jobs, query)
         assert asyncio.run(walked(store, query)) == wanted
         assert asyncio.run(store.ids(query, 50)) == wanted[:50]
+        whole = {job.id: job for job in jobs if shown(job, query)}
+        found = asyncio.run(store.summary(query))
+        assert (found.number, found.at_least) == (len(whole), False)
+        assert found.size == sum(job.size or 0 for job in whole.values())
+        assert found.states == {state: sum(job.state is state for job in whole.values()) for state in State}
 
     check()

@@ -13,15 +13,23 @@ branch_labels = None
 depends_on = None
 
 
+_INDEXES = ("jobs_by_size", "jobs_by_host", "jobs_by_category")
+
+
 def upgrade() -> None:
     """Add the columns; jobs that are there are not urgent and have no facets."""
     op.add_column("jobs", sa.Column("category", sa.String(80)))
     op.add_column("jobs", sa.Column("host", sa.String(255)))
     op.add_column("jobs", sa.Column("size", sa.BigInteger))
     op.add_column("jobs", sa.Column("urgent", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.execute("CREATE INDEX jobs_by_size ON jobs (kind, state, coalesce(size, -1), seq)")
+    op.execute("CREATE INDEX jobs_by_host ON jobs (host, owner, seq) WHERE host IS NOT NULL")
+    op.execute("CREATE INDEX jobs_by_category ON jobs (category, owner, seq) WHERE category IS NOT NULL")
 
 
 def downgrade() -> None:
     """Take the columns away."""
+    for name in _INDEXES:
+        op.drop_index(name)
     for name in ("urgent", "size", "host", "category"):
         op.drop_column("jobs", name)
