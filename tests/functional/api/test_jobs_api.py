@@ -145,7 +145,7 @@ async def test_a_list_is_searched_filtered_and_read_page_by_page(house, tokens):
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "state=gone", "sort=size", "since=yesterday", "since=0.5", "q=%00", "kind=A"],
+    ["limit=0", "limit=201", "state=gone", "sort=weight", "since=yesterday", "since=0.5", "q=%00", "kind=A"],
 )
 async def test_a_wrong_question_names_its_field(house, tokens, query):
     answer = await call(house.app, "GET", f"{JOBS}?{query}", headers=bearer(tokens["admin"]))
