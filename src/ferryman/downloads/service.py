@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -52,6 +53,7 @@ class Downloads:
                 idempotency_key=f"{who}/{key}/{index}" if key else None,
                 same=functools.partial(self._asks_for, draft),
                 max_attempts=ATTEMPTS,
+                host=host_of(draft.spec.urls[0]),
             )
             for index, draft in enumerate(drafts)
         ]
@@ -96,6 +98,11 @@ class Downloads:
                 target = join_within(root, f"{spec.folder}/{spec.name}" if spec.folder else spec.name)
                 if target.exists():
                     raise exists(target)
+
+
+def host_of(url: str) -> str | None:
+    """Return the host of an address that was accepted, as lists and statistics name it: without port and credentials."""
+    return (urlsplit(url).hostname or "")[:255] or None
 
 
 def check_writable(folder: Path) -> None:

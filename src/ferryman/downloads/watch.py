@@ -89,4 +89,5 @@ def progress_of(now: Snapshot) -> Progress:
         eta=now.eta,
         slow=now.slow,
         connections=now.connections,
+        resumed=now.resumed,
     )

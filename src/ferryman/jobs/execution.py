@@ -33,6 +33,7 @@ class Execution:
         """Do the work and record how it ended. A cancelled task puts its job back first."""
         job = self._run.job
         self._run.log.info(f"attempt {job.attempt} begins")
+        self._run.series.begin(job.progress, job.epoch, self._ledger.clock.now())
         try:
             outcome = await self._outcome()
         except asyncio.CancelledError as error:
@@ -96,6 +97,9 @@ class Execution:
     async def _finish(self, outcome: Outcome) -> None:
         run = self._run
         run.dirty = False
+        if run.latest.network:
+            now = self._ledger.clock.now()
+            await asyncio.to_thread(run.series.add, run.latest, run.job.epoch, now, last=True)
         job = await self._record(outcome)
         if job is None:
             run.log.warning("the lease was lost: what this attempt did is not recorded")

@@ -17,6 +17,8 @@ from ferryman.jobs.ports import Claim, Held, Outcome, Save
 from ferryman.jobs.retry import MOST_LOSSES
 from ferryman.jobs.rows import job_of, progress_of
 from ferryman.jobs.statements import INSERT_EVENT, book, change, cleaned, moved, note
+from ferryman.jobs.statistics.model import Rollup, run_ended
+from ferryman.jobs.statistics.sql import began, book_days
 from ferryman.jobs.tables import COUNTS, JOBS, Cell, chunks
 from ferryman.jobs.transitions import Cause, end_of_run, move
 
@@ -57,7 +59,7 @@ def _take(connection: Connection, rows: Sequence[Any], holder: str, now: float, 
     }
     for part in chunks([row.seq for row in rows]):
         connection.execute(_TAKE, changed | {"rows": list(part), "at": now, "not_before": None})
-    jobs = [job_of(row) for row in rows]
+    jobs = [_anew(connection, row) for row in rows]
     data = {"from": State.QUEUED, "to": target}
     events = [
         {"job_id": job.id, "at": now, "type": "state", "data": data | {"attempt": job.attempt + 1}}
@@ -79,6 +81,18 @@ def _take(connection: Connection, rows: Sequence[Any], holder: str, now: float, 
         )
         for job in jobs
     ]
+
+
+def _anew(connection: Connection, row: Any) -> Job:
+    """The job of a row that a new attempt begins with: what an earlier one received has been summed already."""
+    job = job_of(row)
+    if not (job.progress.network or job.progress.rate):
+        return job
+    progress = dataclasses.replace(
+        job.progress, network=0, rate=0.0, eta=None, slow=None, connections=0, resumed=0
+    )
+    change(connection, row.seq, {"progress": progress_of(progress)})
+    return dataclasses.replace(job, progress=progress)
 
 
 def renew(connection: Connection, holder: str, jobs: Sequence[str], until: float) -> dict[str, Held]:
@@ -133,9 +147,11 @@ def finish(
     progress = progress or job.progress
     values |= {"size": progress.total}
     change(connection, row.seq, values | {"losses": 0, "progress": progress_of(progress)})
+    start = began(connection, job_id, job.started_at or now)
     data = {"from": State.RUNNING, "to": state, "reason": outcome.reason, "error": values["error"]}
     note(connection, job_id, "state", {key: value for key, value in data.items() if value}, now)
     book(connection, moved(Counter(), job, state))
+    book_days(connection, run_ended({}, job, state, outcome.reason, progress, now - start, now))
     return dataclasses.replace(job, **values, progress=progress)
 
 
@@ -144,6 +160,7 @@ def reclaim(connection: Connection, gone: ColumnElement[bool], now: float) -> li
     locked = select(JOBS).where(gone, JOBS.c.state == State.RUNNING).order_by(JOBS.c.seq)
     jobs: list[Job] = []
     booked: Counter[Cell] = Counter()
+    days: Rollup = {}
     for row in connection.execute(locked.with_for_update(skip_locked=True)).all():
         job, losses = job_of(row), row.losses + 1
         state = end_of_run(Cause.RELEASE if losses < MOST_LOSSES else Cause.FAIL, job.desired)
@@ -151,10 +168,13 @@ def reclaim(connection: Connection, gone: ColumnElement[bool], now: float) -> li
         values |= _lost(losses) if state is State.FAILED else {}
         change(connection, row.seq, values | {"losses": 0 if state is State.FAILED else losses})
         data = {"from": State.RUNNING, "to": state, "cause": "lost", "holder": job.lease_holder}
+        start = began(connection, job.id, job.started_at or now)
+        run_ended(days, job, state, values.get("reason"), job.progress, job.updated_at - start, now)
         note(connection, job.id, "state", data, now)
         moved(booked, job, state)
         jobs.append(dataclasses.replace(job, **values))
     book(connection, booked)
+    book_days(connection, days)
     return jobs
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ferryman.jobs.log import JobLog
 from ferryman.jobs.model import Document, Job, Progress
+from ferryman.jobs.series import SeriesFile
 
 
 class StopReason(StrEnum):
@@ -40,6 +41,8 @@ class Run:
         self.job = job
         self.folder = folder
         self.log = log
+        self.series = SeriesFile(folder)
+        """How it goes over time; its worker writes it."""
         self.checkpoint: Document | None = job.checkpoint
         """The last state that was saved, by this attempt or one before."""
         self.latest: Progress = job.progress

@@ -18,6 +18,7 @@ from ferryman.jobs.log import JobLog, read_log
 from ferryman.jobs.model import TERMINAL, Document, Event, Job, NewJob, Page, Query, State, Summary
 from ferryman.jobs.ports import Dispatch, Store
 from ferryman.jobs.report import report, report_text
+from ferryman.jobs.series import Series, read_series
 from ferryman.jobs.transitions import WISHES, Cause, wish
 
 MOST_LISTED = 200
@@ -115,6 +116,10 @@ class Ledger:
     async def read_log(self, job_id: str, offset: int = 0, limit: int = 65536) -> tuple[str, int]:
         """Part of a job's log from a byte offset, and the next offset."""
         return await asyncio.to_thread(read_log, self.folder(job_id) / "job.log", offset, limit)
+
+    async def series(self, job_id: str) -> Series:
+        """How a job went over time, as far as it got."""
+        return await asyncio.to_thread(read_series, self.folder(job_id))
 
     async def report(self, job_id: str) -> Document:
         """What a job did so far, as JSON."""

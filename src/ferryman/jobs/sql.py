@@ -42,6 +42,8 @@ from ferryman.jobs.model import (
 from ferryman.jobs.ports import Claim, Held, Outcome, Save
 from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
 from ferryman.jobs.statements import book, first, note, upsert
+from ferryman.jobs.statistics.model import job_ended
+from ferryman.jobs.statistics.sql import book_days
 from ferryman.jobs.tables import BLOCK, BLOCKS, EVENTS, JOBS, LIMITS, Cell, cell, chunks
 
 _IS_WAITING: Final = and_(literal_column("state") == literal_column("'waiting'"))
@@ -268,6 +270,8 @@ def _act(
     note(connection, job.id, "state", {"from": expected.state, "to": state}, now)
     before, after = cell(job.owner, job.kind, expected.state), cell(job.owner, job.kind, state)
     book(connection, Counter({before: -1, after: 1}))
+    if state in TERMINAL:
+        book_days(connection, job_ended({}, job, state, now))
     return job
 
 

@@ -1,7 +1,7 @@
 """The worker: leases jobs, runs their handlers, renews leases, and honours what people want of running jobs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
@@ -164,6 +164,7 @@ class Worker:
             run.dirty = False
             self._tell_progress(run)
         if changed:
+            await asyncio.to_thread(_keep_series, changed, self._ledger.clock.now())
             saves = [Save(run.job.id, run.job.epoch, progress=run.latest) for run in changed]
             await self._ledger.store.save(saves, self._ledger.clock.now())
 
@@ -222,6 +223,11 @@ def _follow(runs: Mapping[str, Run], held: Mapping[str, Held]) -> None:
             run.stop(StopReason.PAUSE)
         elif lease.desired is Desired.CANCEL:
             run.stop(StopReason.CANCEL)
+
+
+def _keep_series(runs: Sequence[Run], now: float) -> None:
+    for run in runs:
+        run.series.add(run.latest, run.job.epoch, now)
 
 
 async def _after(before: "asyncio.Task[None] | None", execution: Execution) -> None:

@@ -4,15 +4,72 @@ Revision ID: 0005_statistics
 Revises: 0004_queue
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0005_statistics"
 down_revision = "0004_queue"
 branch_labels = None
 depends_on = None
 
+_ENDED = "('succeeded', 'failed', 'cancelled')"
+_FACETS = {
+    "kind": "kind",
+    "category": "coalesce(category, '')",
+    "host": "coalesce(host, '')",
+    "reason": "reason",
+}
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Create the tables and sum what the history has."""
+    op.create_table(
+        "job_days",
+        sa.Column("owner", sa.String(36), primary_key=True),
+        sa.Column("facet", sa.String(10), primary_key=True),
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.String(255), primary_key=True),
+        sa.Column("state", sa.String(12), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("resumed", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Float(53), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "traffic",
+        sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    for facet, name in _FACETS.items():
+        op.execute(_filling(facet, name))
+    op.execute(
+        "INSERT INTO job_days (owner, facet, day, name, state, number, bytes, resumed, seconds) "
+        "SELECT '*', facet, day, name, state, sum(number), sum(bytes), sum(resumed), sum(seconds) "
+        "FROM job_days GROUP BY facet, day, name, state"
+    )
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    """Drop the tables."""
+    op.drop_table("traffic")
+    op.drop_table("job_days")
+
+
+def _filling(facet: str, name: str) -> str:
+    """Sum the jobs that ended; an earlier program kept what resuming spared in the result of downloads only."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    network = "json_extract(progress, '$.network')" if sqlite else "(progress ->> 'network')::numeric"
+    resumed = "json_extract(result, '$.resumed')" if sqlite else "(result ->> 'resumed')::numeric"
+    day = "CAST(finished_at / 86400 AS INTEGER)" if sqlite else "floor(finished_at / 86400)::integer"
+    where = " AND reason IS NOT NULL AND state <> 'succeeded'" if facet == "reason" else ""
+    return (
+        "INSERT INTO job_days (owner, facet, day, name, state, number, bytes, resumed, seconds) "  # noqa: S608 - only words of this file
+        f"SELECT coalesce(owner, ''), '{facet}', {day}, {name}, state, count(*), coalesce(sum({network}), 0), "
+        f"coalesce(sum(CASE WHEN state = 'succeeded' AND kind = 'download' THEN {resumed} END), 0), "
+        "coalesce(sum(CASE WHEN started_at <= finished_at THEN finished_at - started_at ELSE 0 END), 0) "
+        f"FROM jobs WHERE state IN {_ENDED} AND finished_at IS NOT NULL{where} "
+        "GROUP BY 1, 3, 4, 5"
+    )
