@@ -42,11 +42,10 @@ class Figure:
 class Daemon:
     """A daemon in a temporary home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: object) -> None:
         self.home = home
-        self._environment = {
-            **os.environ, "FERRY_HOME": str(home), "FERRY_PORT": "0", "FERRY_DOWNLOAD_CONCURRENCY": str(TEN),
-        }  # fmt: skip
+        chosen = {"home": home, "port": 0, "download_concurrency": TEN} | settings
+        self._environment = {**os.environ, **{f"FERRY_{key.upper()}": str(chosen[key]) for key in chosen}}
         began = time.monotonic()
         self.process = subprocess.Popen(
             [FERRY, "up"], env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -62,14 +61,22 @@ class Daemon:
         except (OSError, ValueError):
             return False
 
+    @property
+    def address(self) -> str:
+        """Where it is, such as `http://127.0.0.1:8470`."""
+        return str(json.loads((self.home / "daemon.json").read_text())["address"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        return {"Authorization": f"Bearer {(self.home / 'keys' / 'local.token').read_text()}"}
+
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Call the API."""
-        address = json.loads((self.home / "daemon.json").read_text())["address"]
-        token = (self.home / "keys" / "local.token").read_text()
         request = urllib.request.Request(
-            address + path,
+            self.address + path,
             None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            self.headers | {"Content-Type": "application/json"},
             method=method,
         )
         with urllib.request.urlopen(request, timeout=30) as answer:

@@ -40,9 +40,10 @@ class Watch:
                 if self._trail is None:
                     waiting.add(begun)
                 await asyncio.wait(waiting, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+                over = ended.done()  # as of now: what it ends with has to be shown, too
                 await self._keep(begun)
                 await self._show(seen)
-                if ended.done():
+                if over:
                     return ended.result()
                 if stopped.done():
                     self._transfer.stop(keep=self._run.stop_reason is not StopReason.CANCEL)

@@ -154,7 +154,7 @@ def stalling(file: File, after: int, seconds: float = 60.0) -> Behaviour:
     return answer
 
 
-def expiring(file: File, uses: int) -> Behaviour:
+def expiring(file: Behaviour, uses: int) -> Behaviour:
     """A signed address: each distinct query is good for `uses` requests, then 403."""
     used: dict[str, int] = {}
 
