@@ -50,6 +50,10 @@ class Client:
         """Return what PUT answers. Raises as `get`."""
         return self._json("PUT", path, body)
 
+    def patch(self, path: str, body: object) -> Any:
+        """Return what PATCH answers. Raises as `get`."""
+        return self._json("PATCH", path, body)
+
     def delete(self, path: str) -> None:
         """Ask to remove something. Raises as `get`."""
         self._json("DELETE", path, None)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ferryman.cli.client import connect
+from ferryman.cli.downloads_change import add_change
 from ferryman.cli.jobs import print_jobs
 from ferryman.cli.output import line, print_json, table
 from ferryman.core.units import format_rate, format_size
@@ -39,6 +40,7 @@ def downloads_app() -> typer.Typer:
         "limit",
         epilog="Examples:\n\nferry downloads limit\n\nferry downloads limit 2MB/s\n\nferry downloads limit 0",
     )(limit_speed)
+    add_change(app)
     return app
 
 

@@ -85,6 +85,8 @@ def facts_of(job: Job) -> list[tuple[str, str]]:
             facts.append(("Average speed", format_rate(job.progress.network / took)))
     known = {value for _, value in facts}
     facts.extend(fact for fact in _result_facts(hidden(job.result or {})) if fact[1] not in known)
+    if job.state not in TERMINAL and job.spec.get("rate_limit"):
+        facts.append(("Speed limit", format_rate(float(job.spec["rate_limit"]))))
     if job.priority != DEFAULT_PRIORITY:
         facts.append(("Priority", f"{job.priority} (0 runs first, 9 last)"))
     return sorted(facts, key=lambda fact: len(fact[1]) > LONG)

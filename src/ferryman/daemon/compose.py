@@ -19,9 +19,11 @@ from ferryman.core.units import parse_rate
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
+from ferryman.downloads.change import Changes
 from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
+from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
@@ -85,6 +87,7 @@ class Rooms:
     downloads: Downloads
     previews: Previews
     speed: Speed
+    changes: Changes
 
 
 def database_of(settings: Settings) -> Database:
@@ -124,7 +127,8 @@ def _rooms(settings: Settings, database: Database, engine: Engine, speed: Speed)
     sessions = SessionPolicy(lifetime=settings.session_hours * 3600.0)
     box = SecretBox(settings.home / "keys" / "secret.key")
     private = settings.private_addresses != "deny"
-    handler = DownloadHandler(engine, settings.downloads, box, private=private)
+    running = Running()
+    handler = DownloadHandler(engine, settings.downloads, box, private=private, running=running)
     downloads = Downloads(ledger, settings, box)
     return Rooms(
         settings=settings,
@@ -136,6 +140,7 @@ def _rooms(settings: Settings, database: Database, engine: Engine, speed: Speed)
         downloads=downloads,
         previews=Previews(engine, handler, downloads, ledger),
         speed=speed,
+        changes=Changes(ledger, running, settings.downloads),
     )
 
 
@@ -159,7 +164,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part("console", api=console_api.router(ledger, rooms.accounts, rooms.audit, settings), pages=console),
         Part(
             "downloads",
-            api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger),
+            api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),
             pages=downloads_pages.router(ledger, settings, renderer),
         ),
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import Invalid
 from ferryman.core.units import parse_rate
+from ferryman.downloads.change import Changes, DownloadChange
 from ferryman.downloads.model import KIND, DownloadOrder, Line, Text
 from ferryman.downloads.order import Refused
 from ferryman.downloads.preview import Preview, Previews
@@ -19,8 +20,8 @@ from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
 from ferryman.web.filters import Filters, Sort, narrowed
-from ferryman.web.job import JobView, job_view
-from ferryman.web.shapes import CURSOR, IdempotencyKey, Listed, Strict
+from ferryman.web.job import JobDetail, JobView, job_detail, job_view
+from ferryman.web.shapes import CURSOR, IdempotencyKey, JobId, Listed, Strict
 
 MOST_LOOKED_AT: Final = 50
 
@@ -102,10 +103,13 @@ class SpeedView(BaseModel):
     scheduled: bool = Field(description="Whether the time of day decides.")
 
 
-def router(downloads: Downloads, previews: Previews, speed: Speed, ledger: Ledger) -> APIRouter:
+def router(
+    downloads: Downloads, previews: Previews, speed: Speed, ledger: Ledger, changes: Changes
+) -> APIRouter:
     """Return the routes of downloads, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/downloads", tags=["downloads"])
     _add_speed(routes, speed)
+    _add_changes(routes, changes)
 
     @routes.post("", status_code=202)
     async def add(
@@ -161,6 +165,13 @@ def _add_speed(routes: APIRouter, speed: Speed) -> None:
             error.fields = {"rate_limit": error.message}
             raise
         return view()
+
+
+def _add_changes(routes: APIRouter, changes: Changes) -> None:
+    @routes.patch("/{job_id}")
+    async def change(caller: Writer, job_id: JobId, body: DownloadChange) -> JobDetail:
+        """Change one download: limit and connections also while it runs, folder and name before it begins."""
+        return job_detail(await changes.change(job_id, caller, body))
 
 
 def _refused(one: Refused) -> RefusedView:

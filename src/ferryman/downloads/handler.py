@@ -13,6 +13,7 @@ from ferryman.core.secrets import SecretBox
 from ferryman.downloads.claims import Claims
 from ferryman.downloads.model import KIND, DownloadSpec, Secrets
 from ferryman.downloads.result import result_document
+from ferryman.downloads.running import Running
 from ferryman.downloads.space import Space
 from ferryman.downloads.trail import Trail
 from ferryman.downloads.watch import Watch
@@ -48,13 +49,15 @@ class DownloadHandler:
         *,
         private: bool = True,
         claims: Claims | None = None,
+        running: Running | None = None,
     ) -> None:
-        """Write below `root`; open sealed secrets with `box`."""
+        """Write below `root`; open sealed secrets with `box`; tell `running` what moves."""
         self._engine = engine
         self._root = root
         self._box = box
         self._private = private
         self._claims = claims or Claims()
+        self._running = running or Running()
         self._space = Space()
         self._received = 0
         self._now: dict[str, int] = {}
@@ -77,6 +80,7 @@ class DownloadHandler:
                 return _done_before(trail, request)
             return result_document(await self._fetch(spec, request, trail, run))
         finally:
+            self._running.ended(holder)
             self._claims.release(holder)
             self._space.release(holder)
             self._received += self._now.pop(holder, 0)
@@ -143,7 +147,9 @@ class DownloadHandler:
         else:
             name = self._claims.namer(run.job.id, folder, spec.overwrite, told)
             request = replace(request, name=name)
-        watch = Watch(self._engine.submit(request, log=log), run, trails, trail)
+        transfer = self._engine.submit(request, log=log)
+        self._running.begun(run.job.id, transfer)
+        watch = Watch(transfer, run, trails, trail)
         return await watch.until_end(lambda now: self._seen(run.job.id, now, folder))
 
     def _seen(self, holder: str, now: Snapshot, folder: Path) -> None:

@@ -113,6 +113,18 @@ class Store(Protocol):
         """Change the order; `None` when there is no such job."""
         ...
 
+    async def change_spec(self, expected: Job, changed: Job, told: Document, now: float) -> Job | None:
+        """Write spec, title and category of `changed`, and `told` to the events; `None` as with `act`."""
+        ...
+
+    async def by_key(self, key: str) -> Job | None:
+        """The job with this idempotency key."""
+        ...
+
+    async def ids_ending(self, kind: str, tail: str, limit: int) -> list[str]:
+        """Ids of a kind whose random end begins with `tail`, at most `limit`. Looks at every id: not for every request."""
+        ...
+
     async def lease(self, claim: Claim, now: float, until: float) -> list[Job]:
         """Take runnable jobs in run order. Atomic: no job is taken twice, and limits hold over all workers."""
         ...

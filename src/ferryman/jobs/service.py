@@ -162,6 +162,24 @@ class Ledger:
         self.tell(job)
         return job
 
+    async def change_spec(
+        self, job_id: str, edit: Callable[[Job], Job], told: Document, actor: str = ""
+    ) -> Job:
+        """Change what a job is asked to do: spec, title and category of what `edit` makes of the job as it is.
+
+        `edit` is pure, may be called again when the job moved meanwhile, and raises what speaks against it. A run that
+        goes on keeps the spec it began with. `told` is what the events say. Raises `NotFound`, `Conflict` (`job_busy`).
+        """
+        for _ in range(5):
+            job = await self.get(job_id)
+            changed = await self.store.change_spec(job, edit(job), told, self.clock.now())
+            if changed is not None:
+                if actor:
+                    self.log(job_id).info("change asked for", by=actor, **told)
+                self.tell(changed)
+                return changed
+        raise Conflict("job_busy", f"Job {job_id} changes too fast.", advice="Try again.")
+
     async def bulk(self, action: str, jobs: "Query | Sequence[str]", actor: str = "") -> Document:
         """Do `pause`, `resume`, `cancel`, `retry` or `delete` to many; each job succeeds or is refused by itself.
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from ferryman.core.errors import Conflict
 from ferryman.db import Database
 from ferryman.db.values import clean, dump
-from ferryman.jobs import leases, search, totals
+from ferryman.jobs import changes, leases, search, totals
 from ferryman.jobs.model import (
     TERMINAL,
     Desired,
@@ -91,6 +91,18 @@ class SqlStore:
         """Change the order."""
         statement = update(JOBS).where(JOBS.c.id == job_id).values(priority=priority, updated_at=now)
         return await self._db.write(lambda c: first(c, statement.returning(*COLUMNS)))
+
+    async def change_spec(self, expected: Job, changed: Job, told: Document, now: float) -> Job | None:
+        """Write what is asked, where nothing has changed since."""
+        return await self._db.write(lambda c: changes.change_spec(c, expected, changed, told, now))
+
+    async def by_key(self, key: str) -> Job | None:
+        """The job with an idempotency key."""
+        return await self._db.read(lambda c: changes.by_key(c, key))
+
+    async def ids_ending(self, kind: str, tail: str, limit: int) -> list[str]:
+        """Ids by their end."""
+        return await self._db.read(lambda c: changes.ids_ending(c, kind, tail, limit))
 
     async def lease(self, claim: Claim, now: float, until: float) -> list[Job]:
         """Take runnable jobs in run order."""

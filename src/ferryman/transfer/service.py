@@ -51,6 +51,10 @@ class Transfer:
         """Change its own limit, bytes per second, 0 for none."""
         self._core.pump.post(lambda: self._task.bucket.set_rate(rate, self._core.now()))
 
+    def set_connections(self, most: int) -> None:
+        """Change how many connections it may use; those that are too many end, and what they brought stays."""
+        self._core.pump.post(lambda: self._task.set_most(most))
+
     def done(self) -> bool:
         """Whether it ended, well or not."""
         return self._future.done()

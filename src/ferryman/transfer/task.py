@@ -122,6 +122,14 @@ class Task:
             self._cap, self._cap_until = self._cap + 1, now + _CAP_RECOVERY
         return self._slow_start.wanted(self._cap, total - self.disk())
 
+    def set_most(self, most: int) -> None:
+        """Use at most `most` lanes from now on."""
+        self._most = self._cap = max(1, min(_MOST_LANES, most))
+        for lane in self.lanes[self._most :]:
+            self.drop(lane)
+        self._slow_start.answered(self._most)
+        self.settle()
+
     def _start_lane(self, now: float) -> bool:
         mirror = self.mirrors[self._turn % len(self.mirrors)]
         host = host_key(mirror.url)

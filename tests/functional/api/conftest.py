@@ -20,8 +20,10 @@ from ferryman.core.settings import Settings
 from ferryman.db import Database
 from ferryman.db.database import sqlite_url
 from ferryman.downloads import api as downloads_api
+from ferryman.downloads.change import Changes
 from ferryman.downloads.handler import DownloadHandler
 from ferryman.downloads.preview import Previews
+from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.jobs.dispatch import LocalDispatch
@@ -64,9 +66,10 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     downloads = Downloads(ledger, Settings(home=folder), box)
     handler = DownloadHandler(engine, folder / "downloads", box, private=False)
     speed = Speed(engine, 0, Timetable())
+    changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2)
     parts = [
-        Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger)),
+        Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
         Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
