@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from ferryman.core.errors import Denied, Invalid
 from ferryman.core.ids import is_id
 
-SCOPES: Final = (
+Scope = Literal[
     "downloads:read",
     "downloads:write",
     "jobs:read",
@@ -21,7 +21,8 @@ SCOPES: Final = (
     "users:write",
     "audit:read",
     "metrics:read",
-)
+]
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 """Every scope. `jobs:all` reaches jobs of other users; the others say area and verb."""
 
 _VIEWER = frozenset({"downloads:read", "jobs:read", "metrics:read"})

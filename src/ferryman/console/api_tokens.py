@@ -1,12 +1,12 @@
 """API tokens: `/api/v1/tokens`. Everyone manages their own; those of others need `users:read` and `users:write`."""
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from ferryman.accounts.model import SCOPES, Principal, Token
+from ferryman.accounts.model import SCOPES, Principal, Scope, Token
 from ferryman.accounts.service import Accounts
 from ferryman.core.errors import Denied
 from ferryman.web.auth import Caller
@@ -16,20 +16,6 @@ _EDGE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 _NAME = rf"^{_EDGE}([^\x00-\x1f\x7f-\x9f\ufeff]*{_EDGE})?$"
 """Printable, and no space at either end; spelt so that every dialect of patterns understands the same."""
 DAY = 24 * 3600
-Scope = Literal[
-    "downloads:read",
-    "downloads:write",
-    "jobs:read",
-    "jobs:write",
-    "jobs:all",
-    "settings:read",
-    "settings:write",
-    "users:read",
-    "users:write",
-    "audit:read",
-    "metrics:read",
-]
-"""The scopes of `accounts`, spelt out so that the description of the API names them; a test compares the two."""
 
 
 class TokenView(BaseModel):

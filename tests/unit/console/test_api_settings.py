@@ -2,9 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.accounts.model import SCOPES
 from ferryman.console.api_settings import Origin, origin_of, read_file, settings_view
-from ferryman.console.api_tokens import Scope
 from ferryman.core.settings import Settings
 
 
@@ -36,7 +34,3 @@ def test_every_setting_is_shown_with_its_meaning():
 
 def test_a_file_that_is_not_there_says_nothing():
     assert read_file(Path("/nonexistent/ferry.toml")) == {}
-
-
-def test_the_described_scopes_are_those_of_accounts():
-    assert Scope.__args__ == SCOPES
