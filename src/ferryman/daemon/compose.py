@@ -20,6 +20,7 @@ from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
 from ferryman.downloads.change import Changes
+from ferryman.downloads.discard import Discard
 from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
@@ -29,6 +30,7 @@ from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
+from ferryman.jobs.purge import Purger
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.worker import Worker
@@ -116,7 +118,8 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
         alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
     sweeper = Sweeper(rooms.ledger, settings.downloads)
-    life = Lifecycle(EngineService(engine), sweeper, worker)
+    purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, settings.downloads)})
+    life = Lifecycle(EngineService(engine), sweeper, purger, worker)
     return Daemon(_app(rooms, local_token), rooms.ledger, rooms.accounts, database, life)
 
 

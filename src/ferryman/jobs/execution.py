@@ -13,6 +13,7 @@ from ferryman.jobs.retry import judge
 from ferryman.jobs.run import Run, Stopped, StopReason
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.transitions import Cause
+from ferryman.jobs.windows import opening
 
 PATIENCE = 1.0
 """Seconds between two tries to record an end while the ledger does not answer."""
@@ -51,15 +52,18 @@ class Execution:
             return Outcome(Cause.SUCCEED, result=await self._handler.run(spec, self._run))
         except Stopped:
             if self._run.stop_reason is not None:
-                return _stopped(self._run.stop_reason)
+                return self._stopped(self._run.stop_reason)
             problem: Exception = RuntimeError("the handler stopped without having been asked to")
         except FerryError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - a faulty handler must not take the worker with it
             _log.exception("handler failed", job=job.id, kind=job.kind)
             problem = error
-        if self._run.stop_reason is StopReason.SHUTDOWN and isinstance(problem, Unavailable | Exhausted):
-            return _stopped(StopReason.SHUTDOWN)
+        reason = self._run.stop_reason
+        if reason in {StopReason.SHUTDOWN, StopReason.CLOSED} and isinstance(
+            problem, Unavailable | Exhausted
+        ):
+            return self._stopped(reason)
         return self._failed(problem)
 
     def _spec(self, job: Job) -> BaseModel:
@@ -75,6 +79,17 @@ class Execution:
                 f"The job's specification is wrong: {wrong}.",
                 advice="Start it anew: this version does not understand what an earlier one kept.",
             ) from error
+
+    def _stopped(self, reason: StopReason | None) -> Outcome:
+        match reason:
+            case StopReason.PAUSE:
+                return Outcome(Cause.PAUSE, counts=False)
+            case StopReason.CANCEL:
+                return Outcome(Cause.CANCEL)
+            case StopReason.CLOSED:
+                due = opening(self._run.job.window, self._ledger.clock.now())
+                return Outcome(Cause.DEFER, not_before=due, counts=False)
+        return Outcome(Cause.RELEASE, counts=False)
 
     def _failed(self, error: Exception) -> Outcome:
         run = self._run
@@ -133,11 +148,3 @@ def _told(error: Exception) -> tuple[str, str, str]:
         return error.code, mask(error.message), mask(error.advice)
     message = mask(f"{type(error).__name__}: {error}")
     return "internal", message, "This is a fault of Ferryman; please report it."
-
-
-def _stopped(reason: StopReason) -> Outcome:
-    if reason is StopReason.PAUSE:
-        return Outcome(Cause.PAUSE, counts=False)
-    if reason is StopReason.CANCEL:
-        return Outcome(Cause.CANCEL)
-    return Outcome(Cause.RELEASE, counts=False)

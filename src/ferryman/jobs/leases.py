@@ -9,7 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from ferryman.db.values import clean
 from ferryman.jobs.model import TERMINAL, Desired, Job, Progress, Reason, State
@@ -21,32 +32,35 @@ from ferryman.jobs.statistics.model import Rollup, run_ended
 from ferryman.jobs.statistics.sql import began, book_days
 from ferryman.jobs.tables import COUNTS, JOBS, Cell, chunks
 from ferryman.jobs.transitions import Cause, end_of_run, move
+from ferryman.jobs.windows import due_at
 
-_LEASES: Final = 0x6665727279
+LEASES: Final = 0x6665727279
 """PostgreSQL advisory lock that orders leases, so that the limits of concurrency hold."""
 _UNLIMITED: Final = 1 << 30
 
 
 def lease(connection: Connection, claim: Claim, now: float, until: float) -> list[Job]:
-    """Take runnable jobs in run order, within the limits."""
+    """Take runnable jobs in run order within the limits, and urgent ones beyond them."""
     if connection.dialect.name != "sqlite":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LEASES})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LEASES})
     running = _running(connection)
-    free = min(claim.free, claim.limits.get("*", _UNLIMITED) - sum(running.values()))
+    here = {"queued": State.QUEUED, "here": claim.node}
+    urgent = connection.execute(_URGENT, here | {"kinds": list(claim.kinds)}).all()
+    running.update(row.kind for row in urgent)
+    free = min(claim.free - len(urgent), claim.limits.get("*", _UNLIMITED) - running.total())
     rows: list[Any] = []
     for kind in claim.kinds:
-        places = min(free, claim.limits.get(kind, _UNLIMITED) - running.get(kind, 0))
+        places = min(free, claim.limits.get(kind, _UNLIMITED) - running[kind])
         if places > 0:
-            rows += connection.execute(
-                _RUNNABLE, {"of": kind, "queued": State.QUEUED, "here": claim.node, "places": places}
-            ).all()
+            rows += connection.execute(_RUNNABLE, here | {"of": kind, "places": places}).all()
     rows.sort(key=lambda row: (row.priority, row.position, row.seq))
-    rows = rows[: max(0, free)]
+    rows = [*urgent, *rows[: max(0, free)]]
     return _take(connection, rows, claim.holder, now, until) if rows else []
 
 
-def _running(connection: Connection) -> dict[str, int]:
-    return {row.kind: int(row.jobs) for row in connection.execute(_RUNNING, {"now": State.RUNNING})}
+def _running(connection: Connection) -> "Counter[str]":
+    rows = connection.execute(_RUNNING, {"now": State.RUNNING})
+    return Counter({row.kind: int(row.jobs) for row in rows})
 
 
 def _take(connection: Connection, rows: Sequence[Any], holder: str, now: float, until: float) -> list[Job]:
@@ -179,13 +193,14 @@ def reclaim(connection: Connection, gone: ColumnElement[bool], now: float) -> li
 
 
 def _ended(state: State, now: float) -> dict[str, Any]:
-    return {
+    ended = {
         "state": state,
         "lease_holder": None,
         "lease_until": None,
         "finished_at": now if state in TERMINAL else None,
         "updated_at": now,
     }
+    return ended if state is State.QUEUED else ended | {"urgent": False}
 
 
 def _lost(times: int) -> dict[str, Any]:
@@ -199,15 +214,30 @@ def _lost(times: int) -> dict[str, Any]:
 
 def wake(connection: Connection, due: ColumnElement[bool], now: float) -> list[Job]:
     """Queue the jobs that `due` selects."""
-    values: dict[str, Any] = {"state": move(State.WAITING, Cause.DUE), "not_before": None, "updated_at": now}
-    locked = select(JOBS).where(due).order_by(JOBS.c.seq).with_for_update(skip_locked=True)
+    return _turn(connection, due, Cause.DUE, now)
+
+
+def defer(connection: Connection, closed: ColumnElement[bool], now: float) -> list[Job]:
+    """Let the queued jobs that `closed` selects wait until their windows open."""
+    return _turn(connection, closed, Cause.DEFER, now)
+
+
+def _turn(connection: Connection, chosen: ColumnElement[bool], cause: Cause, now: float) -> list[Job]:
+    """Move the jobs that `chosen` selects by `cause`, those whose windows say otherwise excepted."""
+    locked = select(JOBS).where(chosen).order_by(JOBS.c.seq).with_for_update(skip_locked=True)
     jobs: list[Job] = []
     booked: Counter[Cell] = Counter()
     for row in connection.execute(locked).all():
         job = job_of(row)
+        due = due_at(None, job.window, now)
+        if cause is Cause.DEFER and due is None:
+            continue
+        state = move(job.state, cause)
+        values: dict[str, Any] = {"state": state}
+        values |= {"not_before": due if cause is Cause.DEFER else None, "updated_at": now}
         change(connection, row.seq, values)
-        note(connection, job.id, "state", {"from": job.state, "to": values["state"], "cause": Cause.DUE}, now)
-        moved(booked, job, values["state"])
+        note(connection, job.id, "state", {"from": job.state, "to": state, "cause": cause}, now)
+        moved(booked, job, state)
         jobs.append(dataclasses.replace(job, **values))
     book(connection, booked)
     return jobs
@@ -220,12 +250,21 @@ _RUNNING: Final = (
 )
 _RUNNABLE: Final = (
     select(JOBS)
-    .where(JOBS.c.kind == bindparam("of"), JOBS.c.state == bindparam("queued"))
+    .where(JOBS.c.kind == bindparam("of"), JOBS.c.state == bindparam("queued"), ~JOBS.c.urgent)
     .where(JOBS.c.node.is_not_distinct_from(bindparam("here", type_=JOBS.c.node.type)))
     .order_by(JOBS.c.priority, JOBS.c.position, JOBS.c.seq)
     .limit(bindparam("places", type_=Integer))
     .with_for_update(skip_locked=True)
 )
+_URGENT: Final = (
+    select(JOBS)
+    .where(literal_column("urgent", Boolean), JOBS.c.state == bindparam("queued"))
+    .where(JOBS.c.kind.in_(bindparam("kinds", expanding=True)))
+    .where(JOBS.c.node.is_not_distinct_from(bindparam("here", type_=JOBS.c.node.type)))
+    .order_by(JOBS.c.updated_at, JOBS.c.seq)
+    .with_for_update(skip_locked=True)
+)
+"""Spelled as in the partial index, or it is not used."""
 _TAKE: Final = (
     update(JOBS)
     .where(JOBS.c.seq.in_(bindparam("rows", expanding=True)))

@@ -73,7 +73,7 @@ class Progress:
 class NewJob:
     """A job to accept. `priority` 0 runs first, 9 last; `not_before` holds it until then.
 
-    `category` is what its owner files it under, `host` where its bytes come from; both are for lists and statistics.
+    `window` is when it may run, as `windows` reads it. `category` is what its owner files it under, `host` where its bytes come from; both are for lists and statistics.
 
     `same` tells whether the spec of an earlier job with this idempotency key asks for the same as this one; without,
     they must be equal. It is pure, quick, and called in the transaction that accepts.
@@ -91,6 +91,7 @@ class NewJob:
     max_attempts: int = 5
     category: str | None = None
     host: str | None = None
+    window: str | None = None
     same: Callable[[Document], bool] | None = field(default=None, compare=False)
 
 
@@ -98,7 +99,8 @@ class NewJob:
 class Job:
     """One row of the ledger. `position` orders jobs of one priority; `epoch` counts leases.
 
-    `size` is the whole of what it is about, in bytes, as far as known; an `urgent` job runs beyond every limit.
+    `size` is the whole of what it is about, in bytes, as far as known; an `urgent` job runs beyond every limit and
+    outside its `window`, which is the time of day in which it may run.
     """
 
     id: str
@@ -135,6 +137,7 @@ class Job:
     host: str | None = None
     size: int | None = None
     urgent: bool = False
+    window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

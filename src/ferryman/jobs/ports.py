@@ -70,6 +70,24 @@ class Held:
     desired: Desired
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where queued jobs are moved to: before or after another one, to the top or to the bottom. One of them is given."""
+
+    before: str | None = None
+    after: str | None = None
+    top: bool = False
+    bottom: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A deleted job that is being removed for good; `files` is whether what it fetched goes with it."""
+
+    job: Job
+    files: bool
+
+
 class Store(Protocol):
     """Where jobs are kept. Every method is one transaction, durable on return, safe to call concurrently.
 
@@ -125,8 +143,31 @@ class Store(Protocol):
         """Ids of a kind whose random end begins with `tail`, at most `limit`. Looks at every id: not for every request."""
         ...
 
+    async def alter(
+        self, expected: Job, values: Mapping[str, Any], now: float, cause: Cause | None = None
+    ) -> Job | None:
+        """Set columns, where nothing has changed since; `None` when the job is no longer as `expected`.
+
+        A `state` among them is booked and noted with its `cause`.
+        """
+        ...
+
+    async def move(self, ids: Sequence[str], place: Place, now: float) -> list[Job]:
+        """Reorder: put the queued ones of `ids` to `place` in the order given; return them as they are now.
+
+        They take the priority of where they go. Raises `Conflict` (`place_gone`) when the job at that place is not queued.
+        """
+        ...
+
+    async def defer(self, now: float) -> list[Job]:
+        """Let queued jobs outside their windows wait until those open; urgent ones stay."""
+        ...
+
     async def lease(self, claim: Claim, now: float, until: float) -> list[Job]:
-        """Take runnable jobs in run order. Atomic: no job is taken twice, and limits hold over all workers."""
+        """Take runnable jobs in run order. Atomic: no job is taken twice, and limits hold over all workers.
+
+        Urgent jobs are taken whatever the limits and the free places are; then they count like others.
+        """
         ...
 
     async def renew(self, holder: str, jobs: Sequence[str], until: float) -> dict[str, Held]:
@@ -187,8 +228,23 @@ class Store(Protocol):
         """Change a limit; `None` takes it away."""
         ...
 
-    async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove those that are finished, with their events; return what was removed."""
+    async def delete(self, ids: Sequence[str], now: float, *, files: bool = False) -> list[str]:
+        """Put those that are finished into the trash; return what was put there. Nobody finds them any more."""
+        ...
+
+    async def restore(self, ids: Sequence[str]) -> list[Job]:
+        """Bring jobs back from the trash, unchanged; return those that came."""
+        ...
+
+    async def doom(self, before: float) -> list[Doomed]:
+        """Choose some of those deleted before a time for removal; none of them can be brought back afterwards.
+
+        Those that were chosen but not removed, because a process died, are returned again.
+        """
+        ...
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        """Remove doomed jobs for good, with their events. Idempotent."""
         ...
 
 

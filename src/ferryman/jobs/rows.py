@@ -7,6 +7,7 @@ from typing import Any, Final
 from ferryman.db.values import clean
 from ferryman.jobs.model import Desired, Document, Job, NewJob, Progress, Reason, State
 from ferryman.jobs.tables import JOBS
+from ferryman.jobs.windows import due_at
 
 MOST_TITLE: Final = 1000
 """Characters of a title that are kept."""
@@ -16,13 +17,13 @@ COLUMNS: Final = [part for part in JOBS.c if part.name not in {"seq", "losses"}]
 
 def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
     """Make the job that is accepted now; `position` is its place among those of its priority."""
-    later = new.not_before is not None and new.not_before > now
+    due = due_at(new.not_before, new.window, now)
     return Job(
         id=job_id,
         kind=new.kind,
         title=new.title[:MOST_TITLE],
         spec=new.spec,
-        state=State.WAITING if later else State.QUEUED,
+        state=State.QUEUED if due is None else State.WAITING,
         desired=Desired.RUN,
         priority=new.priority,
         position=position,
@@ -31,9 +32,10 @@ def fresh_job(job_id: str, new: NewJob, now: float, position: float) -> Job:
         parent=new.parent,
         idempotency_key=new.idempotency_key,
         max_attempts=new.max_attempts,
-        not_before=new.not_before,
+        not_before=new.not_before if due is None else due,
         category=new.category,
         host=new.host,
+        window=new.window,
         created_at=now,
         updated_at=now,
     )

@@ -17,6 +17,8 @@ class StopReason(StrEnum):
     CANCEL = "cancel"
     LOST = "lost"
     SHUTDOWN = "shutdown"
+    CLOSED = "closed"
+    """The time of day in which it may run is over."""
 
 
 class Stopped(Exception):

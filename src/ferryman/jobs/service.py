@@ -5,21 +5,33 @@ import builtins
 import contextlib
 import dataclasses
 import json
-import re
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from ferryman.core.clock import Clock
-from ferryman.core.errors import Conflict, FerryError, Invalid, NotFound
+from ferryman.core.errors import Conflict, Invalid, NotFound
 from ferryman.core.ids import is_id, new_id
+from ferryman.jobs.bulk import bulk
+from ferryman.jobs.checks import check_category, check_kind, check_moment, check_new, check_priority
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.log import JobLog, read_log
-from ferryman.jobs.model import TERMINAL, Document, Event, Job, NewJob, Page, Query, State, Summary
-from ferryman.jobs.ports import Dispatch, Store
+from ferryman.jobs.model import (
+    TERMINAL,
+    Desired,
+    Document,
+    Event,
+    Job,
+    NewJob,
+    Page,
+    Query,
+    State,
+    Summary,
+)
+from ferryman.jobs.ports import Dispatch, Place, Store
 from ferryman.jobs.report import report, report_text
 from ferryman.jobs.series import Series, read_series
-from ferryman.jobs.transitions import WISHES, Cause, wish
+from ferryman.jobs.transitions import WISHES, Cause, move, wish
+from ferryman.jobs.windows import due_at, parse_window
 
 MOST_LISTED = 200
 """Jobs in one page of a list."""
@@ -27,9 +39,7 @@ MOST_BULK = 10_000
 """Jobs one bulk action touches."""
 WISHED = "*wishes"
 """What is announced when people want something else of running jobs."""
-_AT_ONCE = 32
 _PAGE = 500
-_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 
 
 class Ledger:
@@ -52,7 +62,7 @@ class Ledger:
     async def submit_many(self, new: Sequence[NewJob]) -> list[Job]:
         """Accept jobs, all or none, in order."""
         for asked in new:
-            _check_new(asked)
+            check_new(asked)
         if not new:
             return []
         now = self.clock.now()
@@ -151,10 +161,7 @@ class Ledger:
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
         """Change the order; 0 runs first, 9 last. Raises `Invalid`."""
-        if not 0 <= priority <= 9:
-            raise Invalid(
-                "priority_invalid", f"{priority} is no priority.", advice="Use 0 (first) to 9 (last)."
-            )
+        check_priority(priority)
         await self.get(job_id)
         job = await self.store.set_priority(job_id, priority, self.clock.now())
         if job is None:
@@ -180,49 +187,99 @@ class Ledger:
                 return changed
         raise Conflict("job_busy", f"Job {job_id} changes too fast.", advice="Try again.")
 
-    async def bulk(self, action: str, jobs: "Query | Sequence[str]", actor: str = "") -> Document:
-        """Do `pause`, `resume`, `cancel`, `retry` or `delete` to many; each job succeeds or is refused by itself.
+    async def set_category(self, job_id: str, category: str | None) -> Job:
+        """File a job under a category, or under none. Raises `Invalid`."""
+        name = check_category(category)
+        return await self._alter(job_id, lambda job: {"category": name} if job.category != name else {})
 
-        Answers `done`, a list of ids, and `refused`, a message for each id. A query reaches at most `MOST_BULK` jobs.
+    async def start_now(self, job_id: str, actor: str = "") -> Job:
+        """Run a queued, waiting or paused job at once, beyond every limit and outside its window. Raises `Conflict`."""
+        job = await self._alter(job_id, _urgent, Cause.START)
+        if actor:
+            self.log(job.id).info("start now asked for", by=actor)
+        self.dispatch.announce(job.kind)
+        return job
+
+    async def schedule(
+        self, job_id: str, when: float | None, *, window: str | None = None, actor: str = ""
+    ) -> Job:
+        """Let a job that does not run start at `when` or later, and only within `window` on any day.
+
+        What is not given is taken away: with neither it may run at once, when it is not paused. Raises `Invalid`
+        (`window_invalid`, `moment_invalid`) and `Conflict`.
         """
-        actions: dict[str, Callable[[str, str], Awaitable[object]]] = {
-            "pause": self.pause,
-            "resume": self.resume,
-            "cancel": self.cancel,
-            "retry": self.retry,
-            "delete": self._delete_one,
-        }
-        if action not in actions:
+        kept = parse_window(window) if window else None
+        now = self.clock.now()
+        check_moment(when, now)
+        job = await self._alter(job_id, lambda job: _scheduled(job, when, kept, now), Cause.DEFER)
+        if actor:
+            self.log(job.id).info("another time asked for", by=actor)
+        self.dispatch.announce(job.kind)
+        return job
+
+    async def move(
+        self,
+        job_ids: Sequence[str],
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        top: bool = False,
+        bottom: bool = False,
+    ) -> builtins.list[Job]:
+        """Reorder queued jobs: put them in this order before or after another one, to the top, or to the bottom.
+
+        They take the priority of their new neighbours. Those that are not queued stay where they are; returns those that
+        moved. Raises `Invalid` (`place_invalid`), `Conflict` (`place_gone`).
+        """
+        if sum((before is not None, after is not None, top, bottom)) != 1:
             raise Invalid(
-                "action_invalid", f"'{action[:80]}' is no action.", advice=f"Use one of {', '.join(actions)}."
+                "place_invalid",
+                "Where to move jobs to was not given, or in more than one way.",
+                advice="Give one of before, after, top and bottom.",
             )
+        place = Place(before, after, top, bottom)
+        moved = await self.store.move(list(job_ids), place, self.clock.now())
+        for job in moved:
+            self.tell(job)
+        return moved
+
+    async def bulk(
+        self,
+        action: str,
+        jobs: "Query | Sequence[str]",
+        actor: str = "",
+        *,
+        value: int | str | None = None,
+        files: bool = False,
+    ) -> Document:
+        """Do one of `bulk.ACTIONS` to many; each job succeeds or is refused by itself.
+
+        `value` is the priority or the category, `files` belongs to `delete`. Answers `done`, a list of ids, and `refused`,
+        a message for each id. A query reaches at most `MOST_BULK` jobs.
+        """
         found = await self.store.ids(jobs, MOST_BULK) if isinstance(jobs, Query) else jobs
-        ids = list(dict.fromkeys(found))
-        refused: dict[str, str] = {}
+        return await bulk(self, action, found, actor, value=value, files=files)
 
-        async def one(job_id: str) -> None:
-            try:
-                await actions[action](job_id, actor)
-            except FerryError as error:
-                refused[job_id] = error.message
+    async def delete(self, ids: Iterable[str], *, files: bool = False) -> None:
+        """Remove finished jobs. Raises `Conflict` (`job_active`) for one that is not finished.
 
-        for start in range(0, len(ids), _AT_ONCE):  # what is asked for together is committed together
-            await asyncio.gather(*[one(job_id) for job_id in ids[start : start + _AT_ONCE]])
-        return {"done": [job_id for job_id in ids if job_id not in refused], "refused": refused}
-
-    async def delete(self, ids: Iterable[str]) -> None:
-        """Remove finished jobs with their logs. Raises `Conflict` (`job_active`) for one that is not finished."""
+        They are gone from every list at once and can be brought back for `TRASH_SECONDS`; then their logs go too, and with
+        `files` what they fetched.
+        """
         wanted = list(ids)
         for job_id in wanted:
             job = await self.get(job_id)
             if job.state not in TERMINAL:
                 raise Conflict("job_active", f"Job {job_id} is {job.state}.", advice="Cancel it first.")
-        for job_id in await self.store.delete(wanted):
-            await asyncio.to_thread(shutil.rmtree, self.folder(job_id), ignore_errors=True)
+        for job_id in await self.store.delete(wanted, self.clock.now(), files=files):
             self.hub.publish("deleted", {"id": job_id})
 
-    async def _delete_one(self, job_id: str, actor: str) -> None:  # noqa: ARG002 - the form of all actions
-        await self.delete([job_id])
+    async def restore(self, ids: Iterable[str]) -> builtins.list[Job]:
+        """Bring back deleted jobs, as they were. Those that are gone for good are left out."""
+        back = await self.store.restore([job_id for job_id in ids if is_id(job_id)])
+        for job in back:
+            self.tell(job)
+        return back
 
     async def limits(self) -> dict[str, int]:
         """How many jobs run at once, per kind; `*` is for all."""
@@ -231,7 +288,7 @@ class Ledger:
     async def set_limit(self, kind: str, limit: int | None) -> None:
         """Change a limit while running; `None` takes it away. Raises `Invalid`."""
         if kind != "*":
-            _check_kind(kind)
+            check_kind(kind)
         if limit is not None and not 1 <= limit <= 1000:
             raise Invalid("limit_invalid", f"{limit} jobs at once is not possible.", advice="Use 1 to 1000.")
         await self.store.set_limit(kind, limit)
@@ -296,6 +353,19 @@ class Ledger:
                 return changed
         raise Conflict("job_busy", f"Job {job_id} changes too fast.", advice="Try again.")
 
+    async def _alter(self, job_id: str, change: Callable[[Job], Document], cause: Cause | None = None) -> Job:
+        """Set the columns `change` answers with for the job as it is; nothing when that is none."""
+        for _ in range(5):
+            job = await self.get(job_id)
+            values = change(job)
+            if not values:
+                return job
+            changed = await self.store.alter(job, values, self.clock.now(), cause)
+            if changed is not None:
+                self.tell(changed)
+                return changed
+        raise Conflict("job_busy", f"Job {job_id} changes too fast.", advice="Try again.")
+
     async def _acted(self, job: Job, cause: Cause, actor: str) -> None:
         if actor:
             self.log(job.id).info(f"{cause} asked for", by=actor)
@@ -320,35 +390,32 @@ _REACHED = {
 """In which states children follow what happens to their parent."""
 
 
+def _urgent(job: Job) -> Document:
+    if job.state is State.RUNNING:
+        return {}  # it already has what is asked for
+    values = {"urgent": True, "desired": Desired.RUN, "not_before": None}
+    state = move(job.state, Cause.START)
+    return values if state is job.state else values | {"state": state}
+
+
+def _scheduled(job: Job, when: float | None, window: str | None, now: float) -> Document:
+    deferred = move(job.state, Cause.DEFER) if job.state is not State.RUNNING else None
+    if deferred is None:
+        raise Conflict("transition_refused", f"Job {job.id} runs.", advice="Pause it first.")
+    due = due_at(when, window, now)
+    values: Document = {"window": window, "not_before": due, "urgent": False}
+    state = deferred
+    if due is not None:
+        values["desired"] = Desired.RUN
+    elif job.state is State.PAUSED:
+        state = job.state
+    else:
+        state = State.QUEUED
+    return values if state is job.state else values | {"state": state}
+
+
 def _write_report(folder: Path, document: Document, words: str) -> None:
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
         (folder / "report.txt").write_text(words, "utf-8", errors="backslashreplace")
-
-
-def _check_new(job: NewJob) -> None:
-    _check_kind(job.kind)
-    if not job.title.strip():
-        raise Invalid("title_invalid", "A job without a title was given.", advice="Say what it is about.")
-    if not 0 <= job.priority <= 9:
-        raise Invalid(
-            "priority_invalid", f"{job.priority} is no priority.", advice="Use 0 (first) to 9 (last)."
-        )
-    if job.max_attempts < 1:
-        raise Invalid("attempts_invalid", f"{job.max_attempts} attempts are none.", advice="Use at least 1.")
-    if job.idempotency_key is not None and not 1 <= len(job.idempotency_key) <= 300:
-        raise Invalid(
-            "idempotency_invalid",
-            f"An idempotency key of {len(job.idempotency_key)} characters was given.",
-            advice="Use 1 to 300 characters.",
-        )
-
-
-def _check_kind(kind: str) -> None:
-    if not _KIND.fullmatch(kind):
-        raise Invalid(
-            "kind_invalid",
-            f"'{kind[:80]}' is no kind of jobs.",
-            advice="A kind is a lower-case word such as download.",
-        )

@@ -7,7 +7,7 @@ are locked, leases are taken one after another, and jobs are always changed befo
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from ferryman.core.errors import Conflict
 from ferryman.db import Database
 from ferryman.db.values import clean, dump
-from ferryman.jobs import changes, leases, search, totals
+from ferryman.jobs import changes, leases, run_order, search, totals, trash
 from ferryman.jobs.model import (
     TERMINAL,
     Desired,
@@ -39,15 +39,19 @@ from ferryman.jobs.model import (
     State,
     Summary,
 )
-from ferryman.jobs.ports import Claim, Held, Outcome, Save
+from ferryman.jobs.ports import Claim, Doomed, Held, Outcome, Place, Save
 from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
-from ferryman.jobs.statements import book, first, note, upsert
+from ferryman.jobs.statements import book, first, moved, note, upsert
 from ferryman.jobs.statistics.model import job_ended
 from ferryman.jobs.statistics.sql import book_days
-from ferryman.jobs.tables import BLOCK, BLOCKS, EVENTS, JOBS, LIMITS, Cell, cell, chunks
+from ferryman.jobs.tables import BLOCK, BLOCKS, EVENTS, JOBS, LIMITS, TRASH, cell, chunks
+from ferryman.jobs.transitions import Cause
+from ferryman.jobs.windows import is_open
 
 _IS_WAITING: Final = and_(literal_column("state") == literal_column("'waiting'"))
 """Spelled as in the partial index of due jobs, or it is not used."""
+
+_HAS_WINDOW: Final = and_(JOBS.c.state == State.QUEUED, JOBS.c.window.is_not(None), ~JOBS.c.urgent)
 
 
 class SqlStore:
@@ -103,6 +107,26 @@ class SqlStore:
     async def ids_ending(self, kind: str, tail: str, limit: int) -> list[str]:
         """Ids by their end."""
         return await self._db.read(lambda c: changes.ids_ending(c, kind, tail, limit))
+
+    async def alter(
+        self, expected: Job, values: Mapping[str, Any], now: float, cause: Cause | None = None
+    ) -> Job | None:
+        """Set columns, where nothing has changed since."""
+        return await self._db.write(lambda c: _alter(c, expected, values, now, cause))
+
+    async def move(self, ids: Sequence[str], place: Place, now: float) -> list[Job]:
+        """Reorder queued jobs."""
+        return await self._db.write(lambda c: run_order.move(c, ids, place, now))
+
+    async def defer(self, now: float) -> list[Job]:
+        """Let queued jobs outside their windows wait."""
+        statement = select(JOBS.c.window).where(_HAS_WINDOW).distinct()
+        windows = await self._db.read(lambda c: list(c.execute(statement).scalars()))
+        closed = [window for window in windows if not is_open(window, now)]
+        if not closed:
+            return []
+        chosen = and_(_HAS_WINDOW, JOBS.c.window.in_(closed))
+        return await self._db.write(lambda c: leases.defer(c, chosen, now))
 
     async def lease(self, claim: Claim, now: float, until: float) -> list[Job]:
         """Take runnable jobs in run order."""
@@ -182,9 +206,24 @@ class SqlStore:
         """Change or take away a limit."""
         await self._db.write(lambda c: _set_limit(c, kind, limit))
 
-    async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove finished jobs."""
-        return await self._db.write(lambda c: _delete(c, ids))
+    async def delete(self, ids: Sequence[str], now: float, *, files: bool = False) -> list[str]:
+        """Put finished jobs into the trash."""
+        return await self._db.write(lambda c: trash.throw(c, ids, now, files=files))
+
+    async def restore(self, ids: Sequence[str]) -> list[Job]:
+        """Bring jobs back."""
+        return await self._db.write(lambda c: trash.bring_back(c, ids))
+
+    async def doom(self, before: float) -> list[Doomed]:
+        """Choose deleted jobs for removal."""
+        due = select(TRASH.c.id).where(or_(TRASH.c.doomed, TRASH.c.deleted_at <= before)).limit(1)
+        if not await self._db.read(lambda c: c.execute(due).first()):
+            return []
+        return await self._db.write(lambda c: trash.doom(c, before))
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        """Remove doomed jobs for good."""
+        await self._db.write(lambda c: trash.remove(c, ids))
 
 
 # accepting
@@ -267,23 +306,31 @@ def _act(
     values: dict[str, Any] = {"desired": desired, "updated_at": now}
     if state is not None:
         values |= {"state": state, "finished_at": now if state in TERMINAL else None}
+        values |= {} if state is State.QUEUED else {"urgent": False}
     if state is State.QUEUED:
         values["not_before"] = None
         if expected.state in TERMINAL:
             values |= {"attempt": 0, "losses": 0, "result": None}
             values |= dict.fromkeys(("reason", "error", "error_code", "advice"))
-    same = (JOBS.c.id == expected.id, JOBS.c.state == expected.state, JOBS.c.epoch == expected.epoch)
-    job = first(connection, update(JOBS).where(*same).values(values).returning(*COLUMNS))
-    if job is None:
-        return None
-    if state is None:
+    job = _alter(connection, expected, values, now)
+    if job is not None and state is None:
         note(connection, job.id, "desired", {"desired": desired}, now)
+    return job
+
+
+def _alter(
+    connection: Connection, expected: Job, values: Mapping[str, Any], now: float, cause: Cause | None = None
+) -> Job | None:
+    same = (JOBS.c.id == expected.id, JOBS.c.state == expected.state, JOBS.c.epoch == expected.epoch)
+    changed = {"updated_at": now, **values}
+    job = first(connection, update(JOBS).where(*same).values(changed).returning(*COLUMNS))
+    if job is None or "state" not in values:
         return job
-    note(connection, job.id, "state", {"from": expected.state, "to": state}, now)
-    before, after = cell(job.owner, job.kind, expected.state), cell(job.owner, job.kind, state)
-    book(connection, Counter({before: -1, after: 1}))
-    if state in TERMINAL:
-        book_days(connection, job_ended({}, job, state, now))
+    data = {"from": expected.state, "to": job.state, "cause": cause}
+    note(connection, job.id, "state", {name: value for name, value in data.items() if value}, now)
+    book(connection, moved(Counter(), expected, job.state))
+    if job.state in TERMINAL:
+        book_days(connection, job_ended({}, job, job.state, now))
     return job
 
 
@@ -295,23 +342,6 @@ def _set_limit(connection: Connection, kind: str, limit: int | None) -> None:
     connection.execute(
         statement.on_conflict_do_update(index_elements=["kind"], set_={"number": statement.excluded.number})
     )
-
-
-def _delete(connection: Connection, ids: Sequence[str]) -> list[str]:
-    removed: list[str] = []
-    booked: Counter[Cell] = Counter()
-    for part in chunks(sorted(ids)):
-        ended = JOBS.c.state.in_([str(state) for state in TERMINAL])
-        statement = delete(JOBS).where(JOBS.c.id.in_(part), ended)
-        rows = connection.execute(
-            statement.returning(JOBS.c.id, JOBS.c.owner, JOBS.c.kind, JOBS.c.state)
-        ).all()
-        booked.subtract(cell(row.owner, row.kind, row.state) for row in rows)
-        removed += [row.id for row in rows]
-    for part in chunks(removed):
-        connection.execute(delete(EVENTS).where(EVENTS.c.job_id.in_(part)))
-    book(connection, booked)
-    return removed
 
 
 # parts

@@ -65,6 +65,7 @@ JOBS: Final = Table(
     Column("host", String(255)),
     Column("size", BigInteger),
     Column("urgent", Boolean, nullable=False),
+    Column("window", String(20), quote=True),
 )
 
 EVENTS: Final = Table(
@@ -86,6 +87,17 @@ COUNTS: Final = Table(
     Column("number", BigInteger, nullable=False),
 )
 """How many jobs there are, kept with every change; the owner of jobs without one is the empty string."""
+
+TRASH: Final = Table(
+    "job_trash",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("deleted_at", Float(53), nullable=False),
+    Column("files", Boolean, nullable=False),
+    Column("doomed", Boolean, nullable=False),
+    Column("row", JSON, nullable=False),
+)
+"""Jobs that were deleted, as their rows were; a doomed one is being removed for good and cannot come back."""
 
 BLOCKS: Final = Table(
     "job_blocks",

@@ -4,10 +4,12 @@
        │                  ▲  │                │ ├──fail, final──► failed
        │     retry, due,  │  │pause           │ ├──cancel──► cancelled
        │          resume  │  ▼                │ ├──pause──► paused ──resume──► queued
-       └─not before──►  waiting ◄─retry later─┤
+       └─not before──►  waiting ◄─retry later,┤
+                                      defer   │
                                               └──release (shutdown, lost lease)──► queued
 
 `queued`, `paused` and `waiting` jobs can be cancelled at once; finished ones go back to `queued` only by a retry.
+Queued and paused jobs are deferred to `waiting` as well, and `start` takes what does not run to the front of `queued`.
 A running job is not moved by people: they change what is desired, and its worker follows.
 """
 
@@ -33,6 +35,10 @@ class Cause(StrEnum):
     """Its worker stopped in order, or died: it goes on from its checkpoint."""
     DUE = "due"
     """The time it waited for has come."""
+    DEFER = "defer"
+    """It goes on later: at the time people gave it, or when its window opens again."""
+    START = "start"
+    """People want it to run now, whatever the limits are."""
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -49,6 +55,13 @@ EDGES: Final[dict[tuple[State, Cause], State]] = {
     (State.RUNNING, Cause.RELEASE): State.QUEUED,
     (State.RUNNING, Cause.PAUSE): State.PAUSED,
     (State.RUNNING, Cause.CANCEL): State.CANCELLED,
+    (State.QUEUED, Cause.DEFER): State.WAITING,
+    (State.RUNNING, Cause.DEFER): State.WAITING,
+    (State.WAITING, Cause.DEFER): State.WAITING,
+    (State.PAUSED, Cause.DEFER): State.WAITING,
+    (State.QUEUED, Cause.START): State.QUEUED,
+    (State.WAITING, Cause.START): State.QUEUED,
+    (State.PAUSED, Cause.START): State.QUEUED,
     (State.PAUSED, Cause.RESUME): State.QUEUED,
     (State.PAUSED, Cause.CANCEL): State.CANCELLED,
     (State.WAITING, Cause.DUE): State.QUEUED,
@@ -69,8 +82,8 @@ WISHES: Final = {
 }
 """What a person's action makes of the desired state."""
 
-_UNFINISHED: Final = frozenset({Cause.FAIL, Cause.RETRY_LATER, Cause.RELEASE, Cause.PAUSE})
-_GOES_ON: Final = frozenset({Cause.RETRY_LATER, Cause.RELEASE})
+_UNFINISHED: Final = frozenset({Cause.FAIL, Cause.RETRY_LATER, Cause.RELEASE, Cause.PAUSE, Cause.DEFER})
+_GOES_ON: Final = frozenset({Cause.RETRY_LATER, Cause.RELEASE, Cause.DEFER})
 
 
 def move(state: State, cause: Cause) -> State:

@@ -13,6 +13,7 @@ from ferryman.jobs.model import TERMINAL, Desired, Document, Job
 from ferryman.jobs.ports import Claim, Handler, Held, Save
 from ferryman.jobs.run import Run, StopReason
 from ferryman.jobs.service import WISHED, Ledger
+from ferryman.jobs.windows import is_open
 
 LEASE = 30.0
 """Seconds a lease lasts without a heartbeat."""
@@ -98,14 +99,16 @@ class Worker:
         clock, store = self._ledger.clock, self._ledger.store
         for job in await store.wake(clock.now()):
             self._ledger.tell(job)
+        for job in await store.defer(clock.now()):
+            self._ledger.log(job.id).info(f"waits for {job.window}")
+            self._ledger.tell(job)
         await self._follow_wishes()
-        free = self._concurrency - len(self._runs)
-        if free > 0:
-            limits = self._defaults | await self._ledger.limits()
-            claim = Claim(self.holder, list(self._handlers), free, limits, self._node)
-            now = clock.now()
-            for job in await store.lease(claim, now, now + self._lease):
-                self._begin(job)
+        free = self._concurrency - len(self._runs)  # when there is none, urgent jobs begin all the same
+        limits = self._defaults | await self._ledger.limits()
+        claim = Claim(self.holder, list(self._handlers), free, limits, self._node)
+        now = clock.now()
+        for job in await store.lease(claim, now, now + self._lease):
+            self._begin(job)
         due = await store.next_due()
         return LOOK if due is None else max(0.05, min(LOOK, due - clock.now()))
 
@@ -130,6 +133,7 @@ class Worker:
         while True:
             await asyncio.sleep(min(BEAT, pace))
             await self._guard(self._record_progress)
+            self._close()
             if monotonic() - renewed < pace:
                 await self._guard(self._follow_wishes)
             elif await self._guard(self._renew):
@@ -144,6 +148,13 @@ class Worker:
             until = self._ledger.clock.now() + self._lease
             _follow(runs, await self._ledger.store.renew(self.holder, list(runs), until))
         return True
+
+    def _close(self) -> None:
+        """Stop the runs whose time of day is over; they go on when it comes again."""
+        now = self._ledger.clock.now()
+        for run, _ in self._runs.values():
+            if not run.job.urgent and not is_open(run.job.window, now):
+                run.stop(StopReason.CLOSED)
 
     def _give_up(self) -> None:
         """The ledger was out of reach for so long that others may soon take these jobs for lost: end them before."""

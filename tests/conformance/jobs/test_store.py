@@ -212,13 +212,13 @@ async def test_counts_follow_every_change(store):
     counts = await store.counts(["toy"], None)
     assert (counts[State.QUEUED], counts[State.SUCCEEDED], counts[State.RUNNING]) == (2, 1, 0)
     assert (await store.counts([], "me"))[State.SUCCEEDED] == 1
-    assert await store.delete([job.id]) == [job.id]
+    assert await store.delete([job.id], NOW) == [job.id]
     assert (await store.counts([], None))[State.SUCCEEDED] == 0
 
 
 async def test_only_finished_jobs_are_deleted(store):
     (job,) = await add(store, new())
-    assert await store.delete([job.id]) == []
+    assert await store.delete([job.id], NOW) == []
     assert await store.get(job.id) is not None
 
 

@@ -52,7 +52,7 @@ async def test_people_and_workers_at_once_leave_every_job_in_one_state(store):
     paused = [job.id for job in done if job is not None]
     assert not {job.id for job in taken} & set(paused)
     ends = [store.finish(job.id, job.epoch, Outcome(Cause.SUCCEED), NOW + 1) for job in taken]
-    removals = [store.delete([job.id]) for job in taken]
+    removals = [store.delete([job.id], NOW) for job in taken]
     renewals = [store.renew("w1", [job.id for job in taken], NOW + 60) for _ in range(3)]
     await asyncio.gather(*ends, *removals, *renewals)
     seen = await right_counts(store)
@@ -165,5 +165,5 @@ async def test_thousands_are_accepted_at_once_and_deleted_at_once(store):
     await asyncio.gather(
         *[store.finish(job.id, job.epoch, Outcome(Cause.CANCEL), NOW) for job in taken[:200]]
     )
-    assert len(await store.delete([job.id for job in taken])) == 200
+    assert len(await store.delete([job.id for job in taken], NOW)) == 200
     assert (await store.counts([], None))[State.RUNNING] == 2300

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -13,7 +14,7 @@ from ferryman.core.errors import Conflict
 from ferryman.core.ids import new_id
 from ferryman.db import Database, sqlite_url
 from ferryman.jobs.model import TERMINAL, Desired, NewJob, Query, State
-from ferryman.jobs.ports import Claim, Outcome, Save
+from ferryman.jobs.ports import Claim, Outcome, Place, Save
 from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.transitions import WISHES, Cause, end_of_run, wish
 
@@ -38,6 +39,7 @@ class Life(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         self.accepted = set()
         self.epochs = Counter()
+        self.trash = {}
         self.limits = {}
 
     def teardown(self):
@@ -140,12 +142,41 @@ class Life(RuleBasedStateMachine):
     @rule(job_id=jobs)
     def remove(self, job_id):
         before = self.get(job_id)
-        removed = self.do(self.store.delete([job_id]))
+        removed = self.do(self.store.delete([job_id], self.now))
         assert bool(removed) == (before is not None and before.state in TERMINAL)
         if removed:
             self.accepted.discard(job_id)
+            self.trash[job_id] = before
+
+    @rule(job_id=jobs)
+    def bring_back(self, job_id):
+        back = self.do(self.store.restore([job_id]))
+        assert bool(back) == (job_id in self.trash)
+        if back:
+            found, before = self.get(job_id), self.trash.pop(job_id)
+            assert replace(found, idempotency_key=before.idempotency_key) == before
+            assert found.idempotency_key in (None, before.idempotency_key)  # it may be another one's by now
+            self.accepted.add(job_id)
+
+    @rule()
+    def empty_the_trash(self):
+        doomed = [gone.job.id for gone in self.do(self.store.doom(self.now))]
+        assert set(doomed) == set(self.trash)
+        self.do(self.store.remove(doomed))
+        for job_id in doomed:
+            del self.trash[job_id]
             self.epochs.pop(job_id, None)
             assert self.do(self.store.events(job_id, 0, 10)) == []
+
+    @rule(job_id=jobs, top=st.booleans())
+    def reorder(self, job_id, top):
+        before = self.get(job_id)
+        moved = self.do(self.store.move([job_id], Place(top=top, bottom=not top), self.now))
+        assert bool(moved) == (before is not None and before.state is State.QUEUED)
+        if moved:
+            queued = Query(kinds=(before.kind,), states=(State.QUEUED,), sort="run_order", limit=200)
+            order = [job.id for job in self.do(self.store.find(queued)).items]
+            assert order[0 if top else -1] == job_id
 
     @rule(limit=st.sampled_from([{}, {"*": 1}, {"*": 2}, {"toy": 1}]))
     def limit(self, limit):
