@@ -51,19 +51,19 @@ class Counted:
 
 
 class RunningDaemon:
-    """`ferry up` on one home; may be started, killed and started again."""
+    """`ferry up` on one home; may be started, killed and started again. `settings` go into its ferry.toml."""
 
     def __init__(self, home: Path, **settings: object) -> None:
         self.home, self.process = home, None
         self.output = home.with_name(f"{home.name}.out")
-        names = {f"FERRY_{name.upper()}": str(value) for name, value in settings.items()}
-        self.environment = {
-            **os.environ,
-            "FERRY_HOME": str(home),
-            "FERRY_PORT": "0",
-            "NO_COLOR": "1",
-            **names,
-        }
+        if settings:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lines = [
+                f"{name} = {json.dumps(value if isinstance(value, int) else str(value))}"
+                for name, value in settings.items()
+            ]
+            (home / "ferry.toml").write_text("\n".join(lines) + "\n")
+        self.environment = {**os.environ, "FERRY_HOME": str(home), "FERRY_PORT": "0", "NO_COLOR": "1"}
 
     def start(self, *arguments: str) -> None:
         with self.output.open("a") as output:

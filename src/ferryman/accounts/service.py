@@ -1,6 +1,6 @@
 """Accounts: users and their passwords, sign-in and sessions, API tokens. What every other room uses."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,15 +51,15 @@ class Accounts:
         *,
         passwords: Passwords | None = None,
         throttle: Throttle | None = None,
-        sessions: SessionPolicy | None = None,
+        sessions: Callable[[], SessionPolicy] = SessionPolicy,
     ) -> None:
-        """Keep accounts in `db`; parts not given are made with their defaults."""
+        """Keep accounts in `db`; parts not given are made with their defaults. `sessions` is asked each time."""
         self._store = AccountStore(db)
         self._clock = clock
         self._audit = audit or Audit(db, clock)
         self._passwords = passwords or Passwords()
         self._throttle = throttle or Throttle(clock)
-        self._policy = sessions or SessionPolicy()
+        self._sessions = sessions
 
     # Users
 
@@ -224,10 +224,10 @@ class Accounts:
         found = await self._store.read(lambda records: records.session_by_secret(hashed, csrf_of(secret)))
         if not found:
             return None
-        session, user = found
-        if user.disabled or now >= session.expires_at or now - session.seen_at >= self._policy.idle:
+        (session, user), policy = found, self._sessions()
+        if user.disabled or now >= session.expires_at or now - session.seen_at >= policy.idle:
             return None
-        if now - session.seen_at >= self._policy.touch:
+        if now - session.seen_at >= policy.touch:
             await self._store.note(lambda records: records.touch_session(session.id, now))
         return Principal(user.id, user.name, user.role, ROLE_SCOPES[user.role], "session"), session.csrf
 
@@ -305,7 +305,7 @@ class Accounts:
         token, user = found
         if user.disabled or (token.expires_at is not None and now >= token.expires_at):
             return None
-        if token.last_used_at is None or now - token.last_used_at >= self._policy.touch:
+        if token.last_used_at is None or now - token.last_used_at >= self._sessions().touch:
             await self._store.note(lambda records: records.touch_token(token.id, now))
         return Principal(
             user.id, user.name, user.role, token.scopes & ROLE_SCOPES[user.role], f"token:{token.name}"
@@ -323,7 +323,7 @@ class Accounts:
         """Store a session, unless the user was disabled or given another password since it was checked."""
         secret, now = new_session_secret(), self._clock.now()
         session = Session(
-            new_id(now), user.id, csrf_of(secret), client[:128], now, now + self._policy.lifetime, now
+            new_id(now), user.id, csrf_of(secret), client[:128], now, now + self._sessions().lifetime, now
         )
 
         def open_session(records: Records) -> None:
@@ -332,7 +332,7 @@ class Accounts:
                 raise Denied(
                     "login_failed", "The account changed while you signed in.", advice="Sign in again."
                 )
-            records.add_session(session, fingerprint(secret), self._policy.keep)
+            records.add_session(session, fingerprint(secret), self._sessions().keep)
             records.change_user(user.id, last_login_at=now)
             if fresh:
                 records.change_user(user.id, password_hash=fresh)

@@ -54,9 +54,9 @@ class Client:
         """Return what PATCH answers. Raises as `get`."""
         return self._json("PATCH", path, body)
 
-    def delete(self, path: str) -> None:
-        """Ask to remove something. Raises as `get`."""
-        self._json("DELETE", path, None)
+    def delete(self, path: str) -> Any:
+        """Ask to remove something; return what that answers. Raises as `get`."""
+        return self._json("DELETE", path, None)
 
     def text(self, path: str, query: Query | None = None) -> str:
         """Return what GET answers as text. Raises as `get`."""

@@ -84,7 +84,7 @@ def limit_speed(
     ] = None,
     json: _Json = False,
 ) -> None:
-    """Show the speed limit of all downloads together, or change it while they run, until the next start."""
+    """Show the speed limit of all downloads together, or change it: at once, and after a restart too."""
     client = connect()
     path = "/api/v1/downloads/speed"
     found = client.get(path) if rate is None else client.put(path, {"rate_limit": rate})

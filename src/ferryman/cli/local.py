@@ -15,6 +15,9 @@ from ferryman.core.errors import Invalid, NotFound
 if TYPE_CHECKING:  # the services need the database and Argon2, which help must not wait for
     from ferryman.accounts.audit import Audit
     from ferryman.accounts.service import Accounts
+    from ferryman.core.settings import Settings
+    from ferryman.db import Database
+    from ferryman.settings.service import SettingsService
 
 T = TypeVar("T")
 
@@ -24,8 +27,23 @@ def on_accounts(work: "Callable[[Accounts, Audit], Awaitable[T]]", *, create: bo
 
     The home is made only when `create` says so. Raises `NotFound` (`home_not_found`), and what `work` raises.
     """
-    from ferryman.accounts.audit import Audit  # noqa: PLC0415 - slow to import
-    from ferryman.accounts.service import Accounts  # noqa: PLC0415 - slow to import
+
+    async def opened(home: "_Home") -> T:
+        return await work(home.accounts, home.audit)
+
+    return _on_home(opened, create=create)
+
+
+def on_settings(work: "Callable[[SettingsService], Awaitable[T]]") -> T:
+    """Run `work` on the settings of this home and return its result; for a home without a running daemon."""
+
+    async def opened(home: "_Home") -> T:
+        return await work(home.settings())
+
+    return _on_home(opened, create=True)
+
+
+def _on_home(work: "Callable[[_Home], Awaitable[T]]", *, create: bool) -> T:
     from ferryman.core.settings import load_settings  # noqa: PLC0415 - slow to import
     from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - slow to import
 
@@ -42,14 +60,37 @@ def on_accounts(work: "Callable[[Accounts, Audit], Awaitable[T]]", *, create: bo
     db = Database(settings.database_url or sqlite_url(file))
 
     async def opened() -> T:
-        audit = Audit(db, SystemClock())
-        return await work(Accounts(db, SystemClock(), audit), audit)
+        return await work(_Home(settings, db))
 
     try:
         db.migrate()
         return asyncio.run(opened())
     finally:
         db.close_now()
+
+
+class _Home:
+    """What commands use of a home."""
+
+    def __init__(self, settings: "Settings", db: "Database") -> None:
+        from ferryman.accounts.audit import Audit  # noqa: PLC0415 - slow to import
+        from ferryman.accounts.service import Accounts  # noqa: PLC0415 - slow to import
+
+        self._settings, self._db = settings, db
+        self.audit = Audit(db, SystemClock())
+        self.accounts = Accounts(db, SystemClock(), self.audit)
+
+    def settings(self) -> "SettingsService":
+        from ferryman.core.live import Live  # noqa: PLC0415 - slow to import
+        from ferryman.core.secrets import SecretBox  # noqa: PLC0415 - slow to import
+        from ferryman.settings.service import SettingsService  # noqa: PLC0415 - slow to import
+
+        keys = self._settings.home / "keys"
+        keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = SecretBox(keys / "secret.key")
+        service = SettingsService(self._db, Live(self._settings), self.audit, SystemClock(), box)
+        service.load_now()
+        return service
 
 
 def actor() -> Principal:

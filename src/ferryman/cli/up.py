@@ -1,6 +1,5 @@
 """`ferry up`: start the daemon in this terminal."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -33,11 +32,7 @@ def start_daemon(
 
     The first start prints the one-time password of 'admin'. Running jobs go on after any stop, even kill -9.
     """
-    if host is not None:
-        os.environ["FERRY_HOST"] = host
-    if port is not None:
-        os.environ["FERRY_PORT"] = str(port)
     from ferryman.core.settings import load_settings  # noqa: PLC0415 - slow to import
     from ferryman.daemon.up import up  # noqa: PLC0415 - loads everything
 
-    up(load_settings(), sample=sample)
+    up(load_settings({"host": host, "port": port}), sample=sample)

@@ -13,16 +13,16 @@ from ferryman.console import (
     api_tokens,
     api_users,
 )
-from ferryman.core.settings import Settings
 from ferryman.jobs.service import Ledger
+from ferryman.settings.service import SettingsService
 
 
-def router(ledger: Ledger, accounts: Accounts, audit: Audit, settings: Settings) -> APIRouter:
+def router(ledger: Ledger, accounts: Accounts, audit: Audit, settings: SettingsService) -> APIRouter:
     """Return the routes, to be mounted under `/api/v1`."""
     routes = APIRouter()
     routes.include_router(api_session.router(accounts))
-    routes.include_router(api_overview.router(ledger, settings.downloads))
-    routes.include_router(api_jobs.router(ledger))
+    routes.include_router(api_overview.router(ledger, settings.live.now().downloads))
+    routes.include_router(api_jobs.router(ledger, settings))
     routes.include_router(api_settings.router(settings))
     routes.include_router(api_users.router(accounts))
     routes.include_router(api_tokens.router(accounts))

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
 from ferryman.accounts.model import Principal
-from ferryman.core.errors import FerryError
+from ferryman.core.errors import FerryError, Invalid
 from ferryman.jobs.model import Event, Job
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
+from ferryman.settings.service import SettingsService
 from ferryman.web.auth import allow
 from ferryman.web.filters import Filters, Sort, narrowed
 from ferryman.web.job import JobDetail, JobView, job_detail, job_view, reachable
@@ -77,7 +78,7 @@ class PriorityChange(Strict):
 
 
 class LimitChange(Strict):
-    """How many jobs of `kind` run at once, null for no limit; `*` is all kinds together."""
+    """How many jobs of `kind` run at once, null for what file or default say; `*` is all kinds together."""
 
     kind: Annotated[str, Field(max_length=40, pattern=r"^(\*|[a-z][a-z0-9_]*)$")]
     limit: Annotated[int, Field(ge=1, le=1000)] | None
@@ -185,11 +186,11 @@ def event_view(event: Event) -> EventView:
     return EventView(id=event.id, job_id=event.job_id, at=moment(event.at), type=event.type, data=event.data)
 
 
-def router(ledger: Ledger) -> APIRouter:
+def router(ledger: Ledger, settings: SettingsService) -> APIRouter:
     """Return the routes of jobs."""
     routes = APIRouter(prefix="/jobs", tags=["jobs"])
     _add_lists(routes, ledger)
-    _add_limits(routes, ledger)
+    _add_limits(routes, settings)
     _add_readers(routes, ledger)
     _add_actions(routes, ledger)
     return routes
@@ -212,17 +213,29 @@ def _add_lists(routes: APIRouter, ledger: Ledger) -> None:
         return BulkDone(done=found["done"], refused=found["refused"])
 
 
-def _add_limits(routes: APIRouter, ledger: Ledger) -> None:
+def _add_limits(routes: APIRouter, settings: SettingsService) -> None:
     @routes.get("/limits")
     async def get_limits(_caller: Reader) -> Limits:
         """Tell how many jobs run at once."""
-        return Limits(limits=await ledger.limits())
+        return Limits(limits=settings.live.now().limits)
 
     @routes.put("/limits")
-    async def set_limit(_caller: Annotated[Principal, allow("settings:write")], body: LimitChange) -> Limits:
-        """Change how many jobs run at once, effective at once; running ones go on."""
-        await ledger.set_limit(body.kind, body.limit)
-        return Limits(limits=await ledger.limits())
+    async def set_limit(caller: Annotated[Principal, allow("settings:write")], body: LimitChange) -> Limits:
+        """Change the setting of how many jobs run at once, effective at once; running ones go on."""
+        kind = "worker" if body.kind == "*" else body.kind
+        if body.kind not in settings.live.now().limits:
+            raise Invalid(
+                "kind_invalid",
+                f"There are no jobs of kind '{body.kind}'.",
+                advice=f"Use one of {', '.join(settings.live.now().limits)}.",
+                fields={"kind": "is no kind of jobs"},
+            )
+        try:
+            await settings.change({f"{kind}_concurrency": body.limit}, caller)
+        except Invalid as error:
+            error.fields = {"limit": "; ".join(error.fields.values())}
+            raise
+        return Limits(limits=settings.live.now().limits)
 
 
 def _add_readers(routes: APIRouter, ledger: Ledger) -> None:

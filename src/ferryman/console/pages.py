@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.audit import Audit
 from ferryman.accounts.model import Principal
 from ferryman.accounts.service import Accounts
-from ferryman.console import pages_accounts, pages_session
+from ferryman.console import pages_accounts, pages_session, pages_settings
 from ferryman.console.api_overview import space_of
 from ferryman.console.describe import configuration_of, facts_of, seen_phases, steps_of
-from ferryman.core.settings import Settings
 from ferryman.jobs.model import Job, Reason, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
+from ferryman.settings.service import SettingsService
 from ferryman.web.auth import allow
 from ferryman.web.job import owner_filter, reachable
 from ferryman.web.pages import Renderer
@@ -78,7 +78,7 @@ def router(
     accounts: Accounts,
     audit: Audit,
     *,
-    settings: Settings,
+    settings: SettingsService,
     renderer: Renderer,
     phases: Mapping[str, Sequence[str]] | None = None,
 ) -> APIRouter:
@@ -87,7 +87,7 @@ def router(
     `phases` names the phases of each kind of job in order, so that a page shows what is still ahead.
     """
     routes = APIRouter()
-    pages = JobPages(ledger, renderer, settings.downloads, phases or {})
+    pages = JobPages(ledger, renderer, settings.live.now().downloads, phases or {})
     routes.add_api_route("/", pages.overview, methods=["GET"])
     routes.add_api_route("/overview/body", pages.overview_body, methods=["GET"])
     routes.add_api_route("/jobs", pages.jobs, methods=["GET"])
@@ -97,7 +97,8 @@ def router(
     routes.add_api_route("/jobs/{job_id}/events", pages.job_events, methods=["GET"])
     routes.add_api_route("/jobs/{job_id}/report", pages.job_report, methods=["GET"])
     routes.include_router(pages_session.router(accounts, renderer))
-    routes.include_router(pages_accounts.router(accounts, audit, settings, renderer))
+    routes.include_router(pages_settings.router(settings, renderer))
+    routes.include_router(pages_accounts.router(accounts, audit, renderer))
     return routes
 
 

@@ -1,6 +1,5 @@
-"""The pages of administration: settings, users, tokens and the audit log."""
+"""The pages of administration: users, tokens and the audit log."""
 
-import os
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,33 +9,20 @@ from ferryman.accounts.audit import Audit, AuditQuery
 from ferryman.accounts.model import Principal
 from ferryman.accounts.service import Accounts
 from ferryman.console.api_audit import audit_view
-from ferryman.console.api_settings import read_file, settings_view
-from ferryman.core.settings import Settings
 from ferryman.web.auth import Caller, allow
 from ferryman.web.pages import Renderer
 
 UserReader = Annotated[Principal, allow("users:read")]
 AuditReader = Annotated[Principal, allow("audit:read")]
-SettingsReader = Annotated[Principal, allow("settings:read")]
 
 
-def router(accounts: Accounts, audit: Audit, settings: Settings, renderer: Renderer) -> APIRouter:
+def router(accounts: Accounts, audit: Audit, renderer: Renderer) -> APIRouter:
     """Return the routes of the pages of administration."""
     routes = APIRouter()
-    _add_settings(routes, settings, renderer)
     _add_users(routes, accounts, renderer)
     _add_tokens(routes, accounts, renderer)
     _add_audit(routes, audit, renderer)
     return routes
-
-
-def _add_settings(routes: APIRouter, settings: Settings, renderer: Renderer) -> None:
-    items = settings_view(settings, os.environ, read_file(settings.home / "ferry.toml"))
-
-    @routes.get("/settings")
-    async def settings_page(request: Request, _caller: SettingsReader) -> HTMLResponse:
-        """Show what is in force and where it comes from."""
-        return renderer.page(request, "console/settings.html", settings=items)
 
 
 def _add_users(routes: APIRouter, accounts: Accounts, renderer: Renderer) -> None:

@@ -1,100 +1,420 @@
-"""Every setting, its default and its meaning; read from `ferry.toml` and the environment.
+"""Every setting: its default, bounds, meaning, section, and whether a change takes effect at once.
 
-A setting is `FERRY_NAME` in the environment and `name` in `$FERRY_HOME/ferry.toml`; the environment wins.
+A setting is `FERRY_NAME` in the environment and `name` in `$FERRY_HOME/ferry.toml`. What is set on the page of settings
+(see `core.live`) wins over the file; the environment and the command line win over both.
+
+Adding one is a line in `Settings`. It appears on the page, in the API, in `ferry settings` and in the reference.
 """
 
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
+from ferryman.core.timetable import Timetable
+from ferryman.core.units import parse_rate
+
+LONGEST: Final = 4096
+"""Characters of a value at most."""
 
 
-class Settings(BaseSettings):
+class Section(StrEnum):
+    """Where a setting stands on the page; in this order."""
+
+    SPEED = "Speed"
+    DOWNLOADS = "Downloads"
+    QUEUE = "Queue"
+    ACCESS = "Access"
+    SERVER = "Server"
+
+
+class Origin(StrEnum):
+    """Where a value comes from; the later wins."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    CONSOLE = "console"
+    ENVIRONMENT = "environment"
+    COMMAND_LINE = "command line"
+
+
+class Kind(StrEnum):
+    """How a value is typed in."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    CHOICE = "choice"
+    SWITCH = "switch"
+    PATH = "path"
+    RATE = "rate"
+    TIMETABLE = "timetable"
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    section: Section,
+    live: bool,
+    label: str = "",
+    unit: str = "",
+    secret: bool = False,
+    machine: bool = False,
+    **bounds: Any,
+) -> Any:
+    """Return a field of `Settings`. `default` may be a function that makes it.
+
+    `live`: a change takes effect at once, otherwise at the next start. `unit` is shown behind the value. `secret`: kept
+    encrypted and never shown. `machine`: is needed before the database is open, or decides who reaches the daemon, so
+    it is set on the machine only. `bounds` are those of `pydantic.Field`.
+    """
+    more: dict[str, Any] = {
+        "section": section,
+        "live": live,
+        "label": label,
+        "unit": unit,
+        "secret": secret,
+        "machine": machine,
+    }
+    if callable(default):
+        return Field(default_factory=default, description=description, json_schema_extra=more, **bounds)
+    return Field(default, description=description, json_schema_extra=more, **bounds)
+
+
+def _rate(text: str) -> str:
+    return _read(parse_rate, text)
+
+
+def _timetable(text: str) -> str:
+    return _read(Timetable.parse, text)
+
+
+def _read(read: typing.Callable[[str], object], text: str) -> str:
+    try:
+        read(text)
+    except Invalid as error:
+        raise ValueError(f"{error.message} {error.advice}.") from error
+    return text.strip()
+
+
+def _absolute(path: Path) -> Path:
+    found = path.expanduser()
+    if not found.is_absolute():
+        raise ValueError(f"'{str(path)[:80]}' is not a whole path. Begin it with / or ~.")
+    return found
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""A speed as people write it, such as `2MB/s`; 0 means no limit."""
+Hours = Annotated[str, AfterValidator(_timetable)]
+"""Speed limits by weekday and time, see `core.timetable`."""
+Folder = Annotated[Path, AfterValidator(_absolute)]
+"""A whole path; `~` is the home of the user who runs Ferryman."""
+
+
+class Settings(BaseModel):
     """The effective settings of one process. Immutable."""
 
-    model_config = SettingsConfigDict(env_prefix="FERRY_", frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
-    home: Path = Field(default_factory=default_home, description="Folder of everything Ferryman keeps.")
-    host: str = Field("127.0.0.1", description="Address the daemon listens on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8470, description="Port the daemon listens on; 0 takes a free one."
+    rate_limit: Rate = setting(
+        "0",
+        "Speed limit of all downloads together, such as `20MB/s`; 0 means none. Where the timetable has a rule, the rule counts.",
+        section=Section.SPEED,
+        live=True,
+        label="Speed limit",
     )
-    database_url: str = Field("", description="PostgreSQL address; empty means SQLite in the home folder.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
+    rate_schedule: Hours = setting(
+        "",
+        "Speed limits by weekday and time, such as `mon-fri 08:00-18:00=2MB/s, sat,sun=0`; otherwise the speed limit counts. Local time of this machine.",
+        section=Section.SPEED,
+        live=True,
+        label="Timetable",
     )
-    download_folder: Path | None = Field(
-        None, description="Where finished files go; default `downloads` in the home folder."
+    download_folder: Folder | None = setting(
+        None,
+        "Where finished files go; default `downloads` in the home folder.",
+        section=Section.DOWNLOADS,
+        live=False,
     )
-    worker_concurrency: Annotated[int, Field(ge=1, le=256)] = Field(
-        16, description="Jobs that run at once, of all kinds."
+    download_concurrency: int = setting(
+        8,
+        "Downloads that run at once.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Downloads at once",
+        ge=1,
+        le=32,
     )
-    download_concurrency: Annotated[int, Field(ge=1, le=32)] = Field(
-        8, description="Downloads that run at once."
+    connections: int = setting(
+        8,
+        "Most connections one download opens.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Connections of a download",
+        ge=1,
+        le=32,
     )
-    connections: Annotated[int, Field(ge=1, le=32)] = Field(
-        8, description="Most connections one download opens."
-    )
-    rate_limit: str = Field(
-        "0", description="Speed limit of all downloads together, such as `20MB/s`; 0 means none."
-    )
-    rate_schedule: str = Field(
-        "", description="Speed limits by time of day, such as `08:00-18:00=2MB/s`; comma between several."
-    )
-    private_addresses: Literal["allow", "operators", "deny"] = Field(
+    private_addresses: Literal["allow", "operators", "deny"] = setting(
         "operators",
-        description="Who may fetch from private and loopback addresses: everyone, operators and admins, or nobody.",
+        "Who may fetch from private and loopback addresses: everyone, operators and admins, or nobody.",
+        section=Section.ACCESS,
+        live=True,
     )
-    session_hours: Annotated[int, Field(ge=1, le=24 * 90)] = Field(
-        12, description="Hours until a console session ends."
+    worker_concurrency: int = setting(
+        16,
+        "Jobs that run at once, of all kinds.",
+        section=Section.QUEUE,
+        live=True,
+        label="Jobs at once",
+        ge=1,
+        le=256,
+    )
+    session_hours: int = setting(
+        12,
+        "Hours until a console session ends; for sessions that begin from now on.",
+        section=Section.ACCESS,
+        live=True,
+        label="Length of a session",
+        unit="hours",
+        ge=1,
+        le=24 * 90,
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info", "Least level that is logged.", section=Section.SERVER, live=True
+    )
+    home: Path = setting(
+        default_home, "Folder of everything Ferryman keeps.", section=Section.SERVER, live=False, machine=True
+    )
+    host: str = setting(
+        "127.0.0.1",
+        "Address the daemon listens on.",
+        section=Section.SERVER,
+        live=False,
+        machine=True,
+        label="Address",
+        min_length=1,
+        max_length=255,
+    )
+    port: int = setting(
+        8470,
+        "Port the daemon listens on; 0 takes a free one.",
+        section=Section.SERVER,
+        live=False,
+        machine=True,
+        ge=0,
+        le=65535,
+    )
+    database_url: str = setting(
+        "",
+        "PostgreSQL address; empty means SQLite in the home folder.",
+        section=Section.SERVER,
+        live=False,
+        machine=True,
+        label="Database",
     )
 
+    @field_validator("*", mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then `ferry.toml`."""
-        toml = TomlConfigSettingsSource(settings_cls, default_home() / "ferry.toml")
-        return init_settings, env_settings, toml
+    def _is_sane(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what no setting ever is, whatever its type."""
+        kind = kind_of(info.field_name or "")
+        if isinstance(value, bool) and kind is not Kind.SWITCH:
+            raise ValueError("is neither true nor false")
+        if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise ValueError(f"has {len(value)} characters. Use at most {LONGEST}.")
+            allowed = "\n" if kind is Kind.TIMETABLE else ""
+            if any(not letter.isprintable() and letter not in allowed for letter in value):
+                raise ValueError("has control characters. Leave them out.")
+        return value
 
     @property
     def downloads(self) -> Path:
         """Folder of finished files."""
         return self.download_folder or self.home / "downloads"
 
-
-def load_settings() -> Settings:
-    """Read and check the settings. Raises `Invalid` that names each wrong value and where it came from."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        fields = {
-            str(item["loc"][0]): f"{item['msg']} (got {item.get('input')!r})" for item in error.errors()
+    @property
+    def limits(self) -> dict[str, int]:
+        """How many jobs run at once, per kind; `*` is all together. A setting `KIND_concurrency` is the limit of KIND."""
+        found = {
+            name.removesuffix("_concurrency"): getattr(self, name)
+            for name in type(self).model_fields
+            if name.endswith("_concurrency")
         }
-        named = "; ".join(f"{name}: {what}" for name, what in fields.items())
-        raise Invalid(
-            "settings_invalid",
-            f"Wrong settings: {named}.",
-            advice="Correct the FERRY_… variable or the line in ferry.toml.",
-            fields=fields,
-        ) from error
+        found["*"] = found.pop("worker")
+        return found
+
+    def origin(self, name: str) -> Origin:
+        """Return where `name` comes from; what code gave counts as the file's."""
+        given = Origin.FILE if name in self.model_fields_set else Origin.DEFAULT
+        return self._origins.get(name, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is known of a setting beside its value."""
+
+    name: str
+    label: str
+    description: str
+    section: Section
+    kind: Kind
+    live: bool
+    secret: bool
+    machine: bool
+    unit: str
+    default: Any
+    choices: tuple[str, ...]
+    minimum: int | None
+    maximum: int | None
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"FERRY_{self.name.upper()}"
+
+
+def meta_of(name: str) -> Meta:
+    """Return what is known of the setting `name`. Raises `KeyError`."""
+    field = Settings.model_fields[name]
+    more = typing.cast("dict[str, Any]", field.json_schema_extra)
+    limits = {
+        key: getattr(item, key) for item in field.metadata for key in ("ge", "le") if hasattr(item, key)
+    }
+    return Meta(
+        name=name,
+        label=more["label"] or name.replace("_", " ").capitalize(),
+        description=field.description or "",
+        section=more["section"],
+        kind=kind_of(name),
+        live=more["live"],
+        secret=more["secret"],
+        machine=more["machine"],
+        unit=more["unit"],
+        default=field.get_default(call_default_factory=True),
+        choices=typing.get_args(field.annotation) if typing.get_origin(field.annotation) is Literal else (),
+        minimum=limits.get("ge"),
+        maximum=limits.get("le"),
+    )
+
+
+def kind_of(name: str) -> Kind:
+    """Return how the setting `name` is typed in."""
+    field = Settings.model_fields[name]
+    if typing.get_origin(field.annotation) is Literal:
+        return Kind.CHOICE
+    for item in field.metadata:
+        if isinstance(item, AfterValidator) and item.func in _SPECIAL:
+            return _SPECIAL[item.func]
+    types = {field.annotation, *typing.get_args(field.annotation)}
+    plain = {bool: Kind.SWITCH, int: Kind.NUMBER, Path: Kind.PATH}
+    annotated = {typing.get_args(item)[0] for item in types if typing.get_origin(item) is Annotated}
+    return next((kind for type_, kind in plain.items() if type_ in types | annotated), Kind.TEXT)
+
+
+_SPECIAL: Final[Mapping[Any, Kind]] = {_rate: Kind.RATE, _timetable: Kind.TIMETABLE}
+
+
+def checked(values: Mapping[str, Any]) -> tuple[Settings | None, dict[str, str]]:
+    """Return settings of `values`, or what is wrong with each field, in words."""
+    try:
+        return Settings.model_validate(dict(values)), {}
+    except ValidationError as error:
+        return None, {str(item["loc"][0]): _words(item) for item in error.errors()}
+
+
+def _words(item: Mapping[str, Any]) -> str:
+    """Say what a value must be."""
+    name = str(item["loc"][0])
+    if name not in Settings.model_fields:
+        return "There is no such setting."
+    meta = meta_of(name)
+    if item["type"] == "value_error":
+        said = str(item["ctx"]["error"])
+        return said if said[0] in "'0123456789" or said[0].isupper() else f"The value {said}"
+    if meta.kind is Kind.NUMBER and None not in (meta.minimum, meta.maximum):
+        return f"Must be a whole number from {meta.minimum} to {meta.maximum}."
+    if meta.kind is Kind.CHOICE:
+        return f"Must be one of {', '.join(meta.choices)}."
+    return f"{item['msg']}."
+
+
+def load_settings(
+    arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Read and check what file, environment and command line say. Raises `Invalid` that names each wrong value."""
+    layers = {
+        Origin.FILE: read_file(default_home() / "ferry.toml"),
+        Origin.ENVIRONMENT: of_environment(os.environ if environment is None else environment),
+        Origin.COMMAND_LINE: {key: value for key, value in (arguments or {}).items() if value is not None},
+    }
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for origin, layer in layers.items():
+        values |= layer
+        origins |= dict.fromkeys(layer, origin)
+    found, wrong = checked(values)
+    if found is None:
+        raise wrong_settings(
+            {name: f"{what} (got {_shown(values.get(name))})" for name, what in wrong.items()}
+        )
+    found._origins.update(origins)
+    return found
+
+
+def wrong_settings(fields: Mapping[str, str]) -> Invalid:
+    """Return the error that names what is wrong with each of `fields`."""
+    named = " ".join(f"{name[:80]}: {what}" for name, what in list(fields.items())[:20])
+    return Invalid(
+        "settings_invalid",
+        f"Wrong settings: {named}",
+        advice="Correct the named values: on the page, in the FERRY_… variable, or in the line of ferry.toml.",
+        fields=fields,
+    )
+
+
+def of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings an environment holds. Names are not case-sensitive."""
+    named = {key.lower(): value for key, value in environment.items()}
+    return {
+        name: named[f"ferry_{name}"]
+        for name in Settings.model_fields
+        if named.get(f"ferry_{name}") is not None
+    }
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return what `ferry.toml` says; empty when it is not there. Raises `Invalid` when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
         raise Invalid(
             "settings_invalid",
-            f"The file {default_home() / 'ferry.toml'} cannot be read: {error}.",
+            f"The file {path} cannot be read: {error}.",
             advice="Write lines such as: port = 8470",
         ) from error
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.200}"

@@ -13,9 +13,9 @@ from ferryman.console import api as console_api
 from ferryman.console import pages as console_pages
 from ferryman.core.clock import SystemClock
 from ferryman.core.lifecycle import Lifecycle
+from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
-from ferryman.core.units import parse_rate
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
@@ -34,9 +34,10 @@ from ferryman.jobs.purge import Purger
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.worker import Worker
+from ferryman.settings.follow import Following
+from ferryman.settings.service import SettingsService
 from ferryman.transfer.model import Limits
 from ferryman.transfer.service import Engine
-from ferryman.transfer.timetable import Timetable
 from ferryman.web.app import build_app
 from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
 from ferryman.web.health import health_router
@@ -70,6 +71,7 @@ class Daemon:
     """The objects of one process. `life` starts and stops what runs; the database is closed after it."""
 
     app: FastAPI
+    live: Live
     ledger: Ledger
     accounts: Accounts
     database: Database
@@ -80,8 +82,10 @@ class Daemon:
 class Rooms:
     """What the application is built from."""
 
-    settings: Settings
+    live: Live
+    settings: SettingsService
     database: Database
+    engine: Engine
     ledger: Ledger
     audit: Audit
     accounts: Accounts
@@ -100,59 +104,68 @@ def database_of(settings: Settings) -> Database:
 def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     """Build a daemon and bring its database to the present version. Blocks; starts nothing.
 
-    Raises `Invalid` for a limit that is none, `Conflict` (`database_newer`), `Unavailable`.
+    From here on `Live` says what the settings are: what the console stored is laid over `settings`. Raises `Conflict`
+    (`database_newer`), `Unavailable`.
     """
-    engine, speed = speed_of(settings)
     database = database_of(settings)
     try:
         database.migrate()
-        rooms = _rooms(settings, database, engine, speed)
+        rooms = _rooms(settings, database)
     except BaseException:
         database.close_now()
         raise
     worker = Worker(
         rooms.ledger,
         {KIND: rooms.handler},
-        concurrency=settings.worker_concurrency,
-        kind_limits={KIND: settings.download_concurrency},
+        limits=lambda: rooms.live.now().limits,
         alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
-    sweeper = Sweeper(rooms.ledger, settings.downloads)
-    purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, settings.downloads)})
-    life = Lifecycle(EngineService(engine), sweeper, purger, worker)
-    return Daemon(_app(rooms, local_token), rooms.ledger, rooms.accounts, database, life)
+    rooms.live.subscribe(lambda _: rooms.ledger.look())
+    folder = rooms.live.now().downloads
+    sweeper = Sweeper(rooms.ledger, folder)
+    purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, folder)})
+    following = [] if database.sqlite else [Following(rooms.settings)]
+    life = Lifecycle(EngineService(rooms.engine), *following, sweeper, purger, worker)
+    return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
 
 
-def _rooms(settings: Settings, database: Database, engine: Engine, speed: Speed) -> Rooms:
-    clock = SystemClock()
+def _rooms(settings: Settings, database: Database) -> Rooms:
+    clock, live = SystemClock(), Live(settings)
     ledger = Ledger(SqlStore(database), LocalDispatch(), Hub(), clock, settings.home)
     audit = Audit(database, clock)
-    sessions = SessionPolicy(lifetime=settings.session_hours * 3600.0)
     box = SecretBox(settings.home / "keys" / "secret.key")
-    private = settings.private_addresses != "deny"
+    service = SettingsService(database, live, audit, clock, box)
+    started = service.load_now()
+    # The ledger says how many downloads run; previews and checksum files must not wait for one of their places.
+    engine = Engine(Limits(active=MOST_TRANSFERS))
     running = Running()
-    handler = DownloadHandler(engine, settings.downloads, box, private=private, running=running)
-    downloads = Downloads(ledger, settings, box)
+    handler = DownloadHandler(
+        engine,
+        started.downloads,
+        box,
+        private=lambda: live.now().private_addresses != "deny",
+        running=running,
+    )
+    downloads = Downloads(ledger, live, box)
     return Rooms(
-        settings=settings,
+        live=live,
+        settings=service,
         database=database,
+        engine=engine,
         ledger=ledger,
         audit=audit,
-        accounts=Accounts(database, clock, audit=audit, sessions=sessions),
+        accounts=Accounts(
+            database,
+            clock,
+            audit=audit,
+            sessions=lambda: SessionPolicy(lifetime=live.now().session_hours * 3600.0),
+        ),
         handler=handler,
         downloads=downloads,
         previews=Previews(engine, handler, downloads, ledger),
-        speed=speed,
-        changes=Changes(ledger, running, settings.downloads),
+        speed=Speed(engine, service),
+        changes=Changes(ledger, running, started.downloads),
     )
-
-
-def speed_of(settings: Settings) -> tuple[Engine, Speed]:
-    """Return the transfer engine, and its limit as the settings have it. Raises `Invalid` for one that is none."""
-    rate, timetable = parse_rate(settings.rate_limit), Timetable.parse(settings.rate_schedule)
-    # The ledger says how many downloads run; previews and checksum files must not wait for one of their places.
-    engine = Engine(Limits(active=MOST_TRANSFERS), rate_limit=rate)
-    return engine, Speed(engine, rate, timetable)
 
 
 def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
@@ -168,7 +181,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part(
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),
-            pages=downloads_pages.router(ledger, settings, renderer),
+            pages=downloads_pages.router(ledger, rooms.live, renderer),
         ),
     )
     figures = metrics_router([job_figures(ledger), transfer_figures(rooms.handler.received)])
@@ -177,6 +190,6 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         authority=rooms.accounts,
         renderer=renderer,
         routers=[health_router({"database": rooms.database.answers}), figures],
-        host=settings.host,
+        host=rooms.live.now().host,
         local_token=local_token,
     )

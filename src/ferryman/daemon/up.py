@@ -22,10 +22,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def up(settings: Settings, *, sample: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. Raises `Conflict` (`home_busy`, `port_busy`), `Denied`, `Invalid`."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    _log_from(settings)
     home = Home(settings.home)
     home.take()
     try:
@@ -35,6 +32,13 @@ def up(settings: Settings, *, sample: bool = False) -> None:
             runner.run(_serve(settings, home, port, sample=sample))
     finally:
         home.leave()
+
+
+def _log_from(settings: Settings) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _runner() -> asyncio.Runner:
@@ -50,6 +54,8 @@ async def _serve(settings: Settings, home: Home, port: int, *, sample: bool) -> 
     daemon = await asyncio.to_thread(compose, settings, local_token=home.token)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(daemon.database.close)
+        _log_from(daemon.live.now())
+        daemon.live.subscribe(_log_from)
         password = await daemon.accounts.ensure_admin()
         server = Server(
             daemon.app,

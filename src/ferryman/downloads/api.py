@@ -8,8 +8,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
-from ferryman.core.errors import Invalid
-from ferryman.core.units import parse_rate
 from ferryman.downloads.change import Changes, DownloadChange
 from ferryman.downloads.model import KIND, DownloadOrder, Line, Text
 from ferryman.downloads.order import Refused
@@ -21,7 +19,7 @@ from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
 from ferryman.web.filters import Filters, Sort, narrowed
 from ferryman.web.job import JobDetail, JobView, job_detail, job_view
-from ferryman.web.shapes import CURSOR, IdempotencyKey, JobId, Listed, Strict
+from ferryman.web.shapes import CURSOR, IdempotencyKey, JobId, Listed, Moment, Strict, moment
 
 MOST_LOOKED_AT: Final = 50
 
@@ -100,7 +98,10 @@ class SpeedView(BaseModel):
     """The limit in force."""
 
     rate_limit: int = Field(description="Bytes per second; 0 means none.")
-    scheduled: bool = Field(description="Whether the time of day decides.")
+    scheduled: bool = Field(
+        description="Whether a timetable decides; where it has no rule, `rate_limit` of the settings counts."
+    )
+    changes_at: Moment | None = Field(description="When the limit next changes by itself, null for never.")
 
 
 def router(
@@ -147,7 +148,10 @@ def router(
 
 def _add_speed(routes: APIRouter, speed: Speed) -> None:
     def view() -> SpeedView:
-        return SpeedView(rate_limit=speed.limit(), scheduled=speed.scheduled)
+        limit = speed.limit()
+        return SpeedView(
+            rate_limit=limit.rate, scheduled=limit.scheduled, changes_at=moment(limit.changes_at)
+        )
 
     @routes.get("/speed")
     async def get_speed(_caller: Reader) -> SpeedView:
@@ -156,14 +160,10 @@ def _add_speed(routes: APIRouter, speed: Speed) -> None:
 
     @routes.put("/speed")
     async def set_speed(
-        _caller: Annotated[Principal, allow("settings:write")], body: SpeedChange
+        caller: Annotated[Principal, allow("settings:write")], body: SpeedChange
     ) -> SpeedView:
-        """Change the speed limit of all downloads together, effective at once and until the next start."""
-        try:
-            speed.change(parse_rate(body.rate_limit))
-        except Invalid as error:
-            error.fields = {"rate_limit": error.message}
-            raise
+        """Change the setting `rate_limit`: effective at once, and after a restart. A timetable goes on."""
+        await speed.change(body.rate_limit, caller)
         return view()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ _ARRIVING: Final = frozenset({Phase.CONNECTING, Phase.DOWNLOADING})
 class DownloadHandler:
     """Implements `jobs.ports.Handler` on the one engine of the process.
 
-    `private` is the upper bound of what the specs allow; `claims` may be shared with others that write there.
+    `private` says, each time, whether specs may allow private addresses at all; `claims` may be shared with others that write there.
     """
 
     kind = KIND
@@ -47,7 +47,7 @@ class DownloadHandler:
         root: Path,
         box: SecretBox,
         *,
-        private: bool = True,
+        private: Callable[[], bool],
         claims: Claims | None = None,
         running: Running | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class DownloadHandler:
             checksum=Digest.parse(spec.checksum) if spec.checksum else None,
             checksum_url=spec.checksum_url,
             overwrite=spec.overwrite,
-            allow=AddressPolicy(private=spec.private and self._private),
+            allow=AddressPolicy(private=spec.private and self._private()),
             options=Options(
                 connections=spec.connections,
                 rate_limit=spec.rate_limit,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
 from ferryman.accounts.model import Principal
-from ferryman.core.settings import Settings
+from ferryman.core.live import Live
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -70,7 +70,7 @@ class Asked(BaseModel):
         return f"{path}?{urlencode(asked)}"
 
 
-def router(ledger: Ledger, settings: Settings, renderer: Renderer) -> APIRouter:
+def router(ledger: Ledger, live: Live, renderer: Renderer) -> APIRouter:
     """Return the routes of the pages of downloads."""
     routes = APIRouter(prefix="/downloads")
 
@@ -101,8 +101,8 @@ def router(ledger: Ledger, settings: Settings, renderer: Renderer) -> APIRouter:
             "query": asked.address("", asked.cursor),
             "first_url": asked.address("/downloads") if asked.cursor else "",
             "next_url": asked.address("/downloads", page.next_cursor),
-            "folder": str(settings.downloads),
-            "connections": settings.connections,
+            "folder": str(live.now().downloads),
+            "connections": live.now().connections,
         }
 
     @routes.get("")

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from ferryman.accounts.model import Principal, Role
 from ferryman.core.errors import Corrupt, Denied, Invalid
+from ferryman.core.live import Live
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
-from ferryman.core.settings import Settings
 from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Secrets
 from ferryman.downloads.order import Draft, OrderReader, Refused, Rights
 from ferryman.jobs.model import Document, Job, NewJob
@@ -25,10 +25,10 @@ from ferryman.transfer.preflight import exists
 class Downloads:
     """Makes download jobs. Safe to use from many tasks at once."""
 
-    def __init__(self, ledger: Ledger, settings: Settings, box: SecretBox) -> None:
-        """Put jobs into `ledger`, files below `settings.downloads`, secrets into `box`."""
+    def __init__(self, ledger: Ledger, live: Live, box: SecretBox) -> None:
+        """Put jobs into `ledger`, files below the download folder, secrets into `box`."""
         self._ledger = ledger
-        self._settings = settings
+        self._live = live
         self._box = box
 
     async def add(
@@ -61,14 +61,15 @@ class Downloads:
 
     def rights(self, caller: Principal) -> Rights:
         """Return what `caller` may reach, by role and settings."""
-        match self._settings.private_addresses:
+        settings = self._live.now()
+        match settings.private_addresses:
             case "allow":
                 private = True
             case "operators":
                 private = caller.role.rank >= Role.OPERATOR.rank
             case _:
                 private = False
-        return Rights(self._settings.downloads, self._settings.connections, private)
+        return Rights(settings.downloads, settings.connections, private)
 
     def sealed(self, draft: Draft) -> DownloadSpec:
         """Return the spec of `draft` with its secrets encrypted."""
@@ -89,7 +90,7 @@ class Downloads:
 
     def _look(self, drafts: list[Draft]) -> None:
         """Raise what the disk already says against it. Makes nothing."""
-        root = self._settings.downloads
+        root = self._live.now().downloads
         for folder in {draft.spec.folder for draft in drafts}:
             check_writable(join_within(root, folder) if folder else root)
         for draft in drafts:

@@ -220,14 +220,6 @@ class Store(Protocol):
         """The id of the newest event, 0 when there is none."""
         ...
 
-    async def limits(self) -> dict[str, int]:
-        """Concurrency per kind; `*` is for all together."""
-        ...
-
-    async def set_limit(self, kind: str, limit: int | None) -> None:
-        """Change a limit; `None` takes it away."""
-        ...
-
     async def delete(self, ids: Sequence[str], now: float, *, files: bool = False) -> list[str]:
         """Put those that are finished into the trash; return what was put there. Nobody finds them any more."""
         ...

@@ -12,7 +12,7 @@ from ferryman.core.clock import Clock
 from ferryman.core.errors import Conflict, Invalid, NotFound
 from ferryman.core.ids import is_id, new_id
 from ferryman.jobs.bulk import bulk
-from ferryman.jobs.checks import check_category, check_kind, check_moment, check_new, check_priority
+from ferryman.jobs.checks import check_category, check_moment, check_new, check_priority
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.log import JobLog, read_log
 from ferryman.jobs.model import (
@@ -281,17 +281,8 @@ class Ledger:
             self.tell(job)
         return back
 
-    async def limits(self) -> dict[str, int]:
-        """How many jobs run at once, per kind; `*` is for all."""
-        return await self.store.limits()
-
-    async def set_limit(self, kind: str, limit: int | None) -> None:
-        """Change a limit while running; `None` takes it away. Raises `Invalid`."""
-        if kind != "*":
-            check_kind(kind)
-        if limit is not None and not 1 <= limit <= 1000:
-            raise Invalid("limit_invalid", f"{limit} jobs at once is not possible.", advice="Use 1 to 1000.")
-        await self.store.set_limit(kind, limit)
+    def look(self) -> None:
+        """Make workers look at once, as when limits changed. Thread-safe."""
         self.dispatch.announce(WISHED)
 
     # for workers and faces

@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import (
     Connection,
     and_,
-    delete,
     func,
     insert,
     literal_column,
@@ -44,7 +43,7 @@ from ferryman.jobs.rows import COLUMNS, fresh_job, job_of, row_of
 from ferryman.jobs.statements import book, first, moved, note, upsert
 from ferryman.jobs.statistics.model import job_ended
 from ferryman.jobs.statistics.sql import book_days
-from ferryman.jobs.tables import BLOCK, BLOCKS, EVENTS, JOBS, LIMITS, TRASH, cell, chunks
+from ferryman.jobs.tables import BLOCK, BLOCKS, EVENTS, JOBS, TRASH, cell, chunks
 from ferryman.jobs.transitions import Cause
 from ferryman.jobs.windows import is_open
 
@@ -198,14 +197,6 @@ class SqlStore:
         """The id of the newest event, 0 when there is none."""
         return await self._db.read(lambda c: c.execute(select(func.max(EVENTS.c.id))).scalar() or 0)
 
-    async def limits(self) -> dict[str, int]:
-        """Concurrency per kind."""
-        return await self._db.read(_limits)
-
-    async def set_limit(self, kind: str, limit: int | None) -> None:
-        """Change or take away a limit."""
-        await self._db.write(lambda c: _set_limit(c, kind, limit))
-
     async def delete(self, ids: Sequence[str], now: float, *, files: bool = False) -> list[str]:
         """Put finished jobs into the trash."""
         return await self._db.write(lambda c: trash.throw(c, ids, now, files=files))
@@ -334,22 +325,8 @@ def _alter(
     return job
 
 
-def _set_limit(connection: Connection, kind: str, limit: int | None) -> None:
-    if limit is None:
-        connection.execute(delete(LIMITS).where(LIMITS.c.kind == kind))
-        return
-    statement = upsert(connection, LIMITS).values(kind=kind, number=limit)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["kind"], set_={"number": statement.excluded.number})
-    )
-
-
 # parts
 
 
 def _get(connection: Connection, job_id: str) -> Job | None:
     return first(connection, select(*COLUMNS).where(JOBS.c.id == job_id))
-
-
-def _limits(connection: Connection) -> dict[str, int]:
-    return {row.kind: row.number for row in connection.execute(select(LIMITS))}

@@ -108,13 +108,6 @@ BLOCKS: Final = Table(
 )
 """SQLite only: when the jobs of a block of `BLOCK` neighbouring rows were accepted, the earliest and the latest."""
 
-LIMITS: Final = Table(
-    "job_limits",
-    METADATA,
-    Column("kind", String(40), primary_key=True),
-    Column("number", Integer, nullable=False),
-)
-
 WORDS: Final = table("jobs_words", column("rowid", BigInteger), column("jobs_words"))
 """SQLite only: the full-text index of title and error; rows are those of `JOBS` by `seq`."""
 

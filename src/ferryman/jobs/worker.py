@@ -42,13 +42,15 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         concurrency: int = 16,
-        kind_limits: Mapping[str, int] | None = None,
+        limits: Callable[[], Mapping[str, int]] = dict,
         holder: str | None = None,
         node: str | None = None,
         alone: bool = False,
         lease: float = LEASE,
     ) -> None:
-        """`kind_limits` hold for kinds without a limit in the ledger; `node` is where it runs jobs for, none by default.
+        """`limits` says how many run at once per kind, and of all (`*`, instead of `concurrency`); it is asked each time.
+
+        `node` is where it runs jobs for, none by default.
 
         `alone` says that no other worker can be alive on this ledger when this one starts, as with one daemon on a
         SQLite home: then everything that is leased goes back to the queue at once, also after a power cut.
@@ -56,7 +58,7 @@ class Worker:
         self._ledger = ledger
         self._handlers = dict(handlers)
         self._concurrency = concurrency
-        self._defaults = dict(kind_limits or {})
+        self._limits = limits
         self.holder = holder or holder_name()
         self._node = node
         self._alone = alone
@@ -103,8 +105,10 @@ class Worker:
             self._ledger.log(job.id).info(f"waits for {job.window}")
             self._ledger.tell(job)
         await self._follow_wishes()
-        free = self._concurrency - len(self._runs)  # when there is none, urgent jobs begin all the same
-        limits = self._defaults | await self._ledger.limits()
+        limits = self._limits()
+        free = limits.get("*", self._concurrency) - len(
+            self._runs
+        )  # when there is none, urgent jobs begin all the same
         claim = Claim(self.holder, list(self._handlers), free, limits, self._node)
         now = clock.now()
         for job in await store.lease(claim, now, now + self._lease):

@@ -87,7 +87,7 @@ def new_accounts(db, clock):
     def make(hasher=None):
         quick = hasher or PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
         policy = SessionPolicy(lifetime=4 * 3600, idle=3600, keep=3)
-        return Accounts(db, clock, passwords=Passwords(quick), sessions=policy)
+        return Accounts(db, clock, passwords=Passwords(quick), sessions=lambda: policy)
 
     return make
 

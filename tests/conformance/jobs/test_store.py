@@ -222,15 +222,6 @@ async def test_only_finished_jobs_are_deleted(store):
     assert await store.get(job.id) is not None
 
 
-async def test_limits_are_kept(store):
-    await store.set_limit("toy", 3)
-    await store.set_limit("*", 9)
-    await store.set_limit("toy", 4)
-    assert await store.limits() == {"toy": 4, "*": 9}
-    await store.set_limit("*", None)
-    assert await store.limits() == {"toy": 4}
-
-
 async def test_children_are_found_by_their_parent(store):
     (parent,) = await add(store, new("parent"))
     await add(store, new("child", parent=parent.id))

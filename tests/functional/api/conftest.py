@@ -15,6 +15,7 @@ from ferryman.accounts.passwords import Passwords
 from ferryman.accounts.service import Accounts
 from ferryman.console.api import router
 from ferryman.core.clock import SystemClock
+from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
 from ferryman.db import Database
@@ -31,8 +32,8 @@ from ferryman.jobs.hub import Hub
 from ferryman.jobs.model import NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
+from ferryman.settings.service import SettingsService
 from ferryman.transfer.service import Engine
-from ferryman.transfer.timetable import Timetable
 from ferryman.web.app import build_app
 from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
 from ferryman.web.health import health_router
@@ -63,14 +64,15 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     accounts = Accounts(database, clock, audit, passwords=Passwords(QUICK))
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
     engine, box = Engine(), box or SecretBox(folder / "secret.key")
-    downloads = Downloads(ledger, Settings(home=folder), box)
-    handler = DownloadHandler(engine, folder / "downloads", box, private=False)
-    speed = Speed(engine, 0, Timetable())
+    settings = SettingsService(database, Live(Settings(home=folder)), audit, clock, box)
+    downloads = Downloads(ledger, settings.live, box)
+    handler = DownloadHandler(engine, folder / "downloads", box, private=bool)
+    speed = Speed(engine, settings)
     changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2)
     parts = [
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
-        Part("console", api=router(ledger, accounts, audit, Settings(home=folder))),
+        Part("console", api=router(ledger, accounts, audit, settings)),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
 

@@ -185,7 +185,7 @@ async def test_settings_show_where_they_come_from(house, tokens):
         "items"
     ]
     port = next(item for item in items if item["name"] == "port")
-    assert (port["value"], port["origin"], port["variable"]) == ("8470", "default", "FERRY_PORT")
+    assert (port["value"], port["origin"], port["variable"]) == (8470, "default", "FERRY_PORT")
     assert (await call(house.app, "GET", "/api/v1/settings", headers=bearer(tokens["member"]))).status == 403
 
 

@@ -116,6 +116,9 @@ def test_unknown_jobs_are_exit_3_with_a_remedy(ferry):
 def test_limits(ferry):
     assert ferry("jobs", "limits", "download", "3", "--json")["limits"]["download"] == 3
     assert "download  3" in ferry("jobs", "limits")
+    assert ferry("settings", "get", "download_concurrency") == "3\n"
+    ferry("settings", "reset", "download_concurrency")
+    assert ferry("jobs", "limits", "--json")["limits"]["download"] == 4
     ferry("jobs", "limits", "download", code=2)
     assert "Add a number" in ferry.err
     ferry("jobs", "limits", "download", "0", code=2)
@@ -150,7 +153,9 @@ def test_the_speed_limit_changes_while_downloads_run(ferry, server):
     assert ferry("downloads", "limit") == "Speed limit: none\n"
     job = added(ferry, server.serve("/speed.bin", File(made_up(3 * MIB, "speed"), rate=400_000)), "-c", "4")
     wait(lambda: ferry("jobs", "show", job, "--json")["progress"]["disk"] > 100_000, "some bytes")
-    assert ferry("downloads", "limit", "20KB/s", "--json") == {"rate_limit": 20_000, "scheduled": False}
+    assert ferry("downloads", "limit", "20KB/s", "--json") == {
+        "rate_limit": 20_000, "scheduled": False, "changes_at": None,
+    }  # fmt: skip
     time.sleep(1)
     before = ferry("jobs", "show", job, "--json")["progress"]["network"]
     time.sleep(2)
@@ -166,9 +171,10 @@ def test_status_and_settings(ferry, daemon):
     assert found["address"].startswith("http://127.0.0.1:")
     assert "free of" in ferry("status")
     items = {item["name"]: item for item in ferry("settings", "--json")["items"]}
-    assert items["download_concurrency"]["value"] == "4"
-    assert items["download_concurrency"]["origin"] == "environment"
-    assert "FERRY_DOWNLOAD_CONCURRENCY" in ferry("settings")
+    assert items["download_concurrency"]["value"] == 4
+    assert items["download_concurrency"]["origin"] == "file"
+    assert items["port"]["fixed_by"] == "environment"
+    assert "download_concurrency" in ferry("settings")
 
 
 def test_doctor_finds_all_well(ferry):

@@ -96,8 +96,14 @@ async def ledger(tmp_path):
 
 
 @pytest.fixture
-async def worker(ledger, toy):
-    worker = Worker(ledger, {"toy": toy}, concurrency=20)
+def limits():
+    """How many jobs run at once, as the settings would have it."""
+    return {}
+
+
+@pytest.fixture
+async def worker(ledger, toy, limits):
+    worker = Worker(ledger, {"toy": toy}, concurrency=20, limits=lambda: limits)
     await worker.start()
     yield worker
     toy.go.set()

@@ -81,14 +81,15 @@ async def test_a_full_disk_waits_and_goes_on_when_there_is_room(ledger, worker, 
     await until(job.id, State.SUCCEEDED)
 
 
-async def test_limits_change_while_running(ledger, worker, toy, submit, until):
-    await ledger.set_limit("toy", 2)
+async def test_limits_change_while_running(ledger, worker, limits, toy, submit, until):
+    limits["toy"] = 2
     jobs = [await submit("wait") for _ in range(6)]
     async with asyncio.timeout(20):
         while toy.now < 2:
             await asyncio.sleep(0.02)
     assert toy.now == 2
-    await ledger.set_limit("toy", 5)
+    limits["toy"] = 5
+    ledger.look()
     async with asyncio.timeout(20):
         while toy.now < 5:
             await asyncio.sleep(0.02)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ferryman.core.errors import Exhausted
+from ferryman.core.timetable import Timetable
 from ferryman.testing.upstream import File, Upstream, made_up
 from ferryman.transfer.service import Transfer
-from ferryman.transfer.timetable import Timetable
 
 from .conftest import Fetcher, wait_for
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferryman.core.errors import Denied, FerryError, Invalid
+from ferryman.core.timetable import Timetable
 from ferryman.transfer.checksums import digest_from_headers, parse_checksum_file
 from ferryman.transfer.credentials import cookie_header, parse_cookies
 from ferryman.transfer.headers import parse_header
@@ -18,7 +19,6 @@ from ferryman.transfer.metalink import parse_metalink
 from ferryman.transfer.naming import LONGEST, OWN_SUFFIXES, name_from, safe_name
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.source import PORTS, parse_source
-from ferryman.transfer.timetable import Timetable
 
 hostile = st.text(st.characters(), max_size=300)
 dispositions = st.one_of(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ferryman.core.errors import Invalid
-from ferryman.transfer.timetable import Timetable
+from ferryman.core.timetable import Timetable
 
 MONDAY = datetime(2026, 11, 23)  # noqa: DTZ001 - wall clock is what counts here
 

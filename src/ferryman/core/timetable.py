@@ -1,12 +1,13 @@
-"""Speed limits by time of day: `mon-fri 08:00-18:00=2MB/s, 22:00-06:00=0`. Pure.
+"""Speed limits by weekday and time: `mon-fri 08:00-18:00=2MB/s, sat,sun=0, 22:00-06:00=500K`. Pure.
 
 Rules are read on the wall clock of the place, so they need no care when clocks change: at 03:00 it is 03:00, whether
 02:30 came twice or not at all that night. The first rule that covers a moment counts.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from ferryman.core.errors import Invalid
@@ -15,10 +16,11 @@ from ferryman.core.units import parse_rate
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MINUTES: Final = 24 * 60
 _RULE: Final = re.compile(
-    r"(?:(?P<days>[a-z]{3}(?:[-+ ]+[a-z]{3})*)\s+)?"
-    r"(?P<from>\d{1,2}:\d{2})\s*-\s*(?P<to>\d{1,2}:\d{2})\s*=\s*(?P<rate>.+)",
+    r"(?:(?P<days>[a-z]{3}(?:[-+ ]+[a-z]{3})*)(?:\s+|\s*(?==)))?"
+    r"(?:(?P<from>\d{1,2}:\d{2})\s*-\s*(?P<to>\d{1,2}:\d{2}))?\s*=\s*(?P<rate>.+)",
     re.IGNORECASE | re.ASCII,
 )
+_DAY_WORDS: Final = re.compile(r"[a-z]{3}(?:[-+ ]+[a-z]{3})*", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ class Timetable:
     @classmethod
     def parse(cls, text: str) -> "Timetable":
         """Read rules separated by commas or semicolons. Raises `Invalid` (`timetable_invalid`, `rate_invalid`)."""
-        parts = [part.strip() for part in re.split(r"[,;\n]", text)]
-        return cls(tuple(_rule(part) for part in parts if part))
+        return cls(tuple(_rule(part) for part in _parts(text)))
 
     def limit_at(self, local: datetime) -> int | None:
         """Return bytes per second at a local time (0 is no limit), or None when no rule covers it."""
@@ -63,16 +64,57 @@ class Timetable:
                 return rule.rate
         return None
 
-    def rate_at(self, now: float, default: int = 0) -> int:
-        """Return the limit at UNIX time `now` in this machine's time zone; `default` when no rule covers it."""
-        limit = self.limit_at(datetime.fromtimestamp(now, UTC).astimezone())
+    def rate_at(self, now: float, default: int = 0, zone: tzinfo | None = None) -> int:
+        """Return the limit at UNIX time `now`; `default` when no rule covers it. `zone` is this machine's unless given."""
+        limit = self.limit_at(datetime.fromtimestamp(now, UTC).astimezone(zone))
         return default if limit is None else limit
+
+    def next_change(self, now: float, default: int = 0, zone: tzinfo | None = None) -> float | None:
+        """Return when the limit is next another than at UNIX time `now`, None when it never is.
+
+        It is looked for where a rule begins or ends, and at every quarter of an hour, when clocks are set.
+        """
+        if not self.rules:
+            return None
+        present = self.rate_at(now, default, zone)
+        for moment in self._moments(now):
+            if self.rate_at(moment, default, zone) != present:
+                return moment
+        return None
+
+    def _moments(self, now: float) -> Iterator[float]:
+        """Yield in order when the limit can change within eight days after `now`."""
+        minutes = {edge % 60 for rule in self.rules for edge in (rule.start, rule.end)} | {0, 15, 30, 45}
+        # Time zones differ from UTC by whole quarters of an hour, so a minute of the wall clock is one of these.
+        steps = sorted({(minute + shift) % 60 for minute in minutes for shift in (0, 15, 30, 45)})
+        hour = now - now % 3600
+        for count in range(8 * 24 + 1):
+            for step in steps:
+                moment = hour + count * 3600 + step * 60
+                if moment > now:
+                    yield moment
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield the text of each rule. Commas stand between rules, and between days: `sat,sun=0` is one rule."""
+    for line in re.split(r"[;\n]", text):
+        days = ""
+        for part in [one.strip() for one in line.split(",")]:
+            if _DAY_WORDS.fullmatch(part):
+                days += f"{part}+"
+            elif part or days:
+                yield days + part
+                days = ""
+        if days:
+            yield days.rstrip("+")
 
 
 def _rule(text: str) -> Rule:
     found = _RULE.fullmatch(text)
-    if not found:
+    if not found or (found["days"] is None and found["from"] is None):
         raise _invalid(text)
+    if found["from"] is None:
+        return Rule(_days(found["days"], text), 0, _DAY_MINUTES, parse_rate(found["rate"]))
     start, end = _minute(found["from"], text), _minute(found["to"], text)
     if start == _DAY_MINUTES:
         raise _invalid(text)
@@ -104,5 +146,5 @@ def _invalid(text: str) -> Invalid:
     return Invalid(
         "timetable_invalid",
         f"'{text[:120]}' is not a time with a limit.",
-        advice="Write [days] HH:MM-HH:MM=RATE, such as: mon-fri 08:00-18:00=2MB/s, 22:00-06:00=0",
+        advice="Write [days] [HH:MM-HH:MM]=RATE, such as: mon-fri 08:00-18:00=2MB/s, sat,sun=0",
     )
