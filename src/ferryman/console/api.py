@@ -8,6 +8,7 @@ from ferryman.console import (
     api_audit,
     api_jobs,
     api_overview,
+    api_queue,
     api_session,
     api_settings,
     api_tokens,
@@ -22,6 +23,7 @@ def router(ledger: Ledger, accounts: Accounts, audit: Audit, settings: SettingsS
     routes = APIRouter()
     routes.include_router(api_session.router(accounts))
     routes.include_router(api_overview.router(ledger, settings.live.now().downloads))
+    routes.include_router(api_queue.router(ledger))
     routes.include_router(api_jobs.router(ledger, settings))
     routes.include_router(api_settings.router(settings))
     routes.include_router(api_users.router(accounts))

@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
 from ferryman.accounts.model import Principal
-from ferryman.core.errors import FerryError, Invalid
+from ferryman.core.errors import Invalid
 from ferryman.jobs.model import Event, Job
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -42,16 +42,6 @@ class Action(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
-
-
-class BulkAction(StrEnum):
-    """What can be asked of many jobs."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    CANCEL = "cancel"
-    RETRY = "retry"
-    DELETE = "delete"
 
 
 class EventView(BaseModel):
@@ -88,35 +78,6 @@ class Limits(BaseModel):
     """Jobs that run at once, by kind; `*` is all kinds together."""
 
     limits: dict[str, int]
-
-
-class Filter(Filters):
-    """Which jobs a bulk action is about, as in a list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: list[Kind] = Field([])
-
-
-class BulkIds(Strict):
-    """An action on named jobs."""
-
-    action: BulkAction
-    ids: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=1000)]
-
-
-class BulkFilter(Strict):
-    """An action on all jobs that fit."""
-
-    action: BulkAction
-    filter: Filter
-
-
-class BulkDone(BaseModel):
-    """Ids the action was accepted for, and why not for the others."""
-
-    done: list[str]
-    refused: dict[str, str]
 
 
 class JobFilter(Filters):
@@ -158,29 +119,6 @@ async def act(ledger: Ledger, action: Action, job_id: str, caller: Principal) ->
             return await ledger.retry(job.id, caller.name)
 
 
-async def remove(ledger: Ledger, job_id: str, caller: Principal) -> None:
-    """Remove an ended job within reach. Raises `NotFound`, `Conflict` (`job_active`)."""
-    job = await reachable(ledger, job_id, caller)
-    await ledger.delete([job.id])
-
-
-async def act_on_ids(ledger: Ledger, action: BulkAction, ids: list[str], caller: Principal) -> BulkDone:
-    """Ask `action` of each job; one that is out of reach or in the wrong state does not stop the others."""
-    done: list[str] = []
-    refused: dict[str, str] = {}
-    for job_id in dict.fromkeys(ids):
-        try:
-            if action is BulkAction.DELETE:
-                await remove(ledger, job_id, caller)
-            else:
-                await act(ledger, Action(action), job_id, caller)
-        except FerryError as error:
-            refused[job_id] = error.message
-        else:
-            done.append(job_id)
-    return BulkDone(done=done, refused=refused)
-
-
 def event_view(event: Event) -> EventView:
     """Return `event` as the API shows it."""
     return EventView(id=event.id, job_id=event.job_id, at=moment(event.at), type=event.type, data=event.data)
@@ -202,15 +140,6 @@ def _add_lists(routes: APIRouter, ledger: Ledger) -> None:
         """List, search and filter jobs, the newest first unless `sort` says otherwise."""
         page = await ledger.list(query_of(asked, caller, asked.cursor, asked.limit))
         return Listed(items=[job_view(job) for job in page.items], next_cursor=page.next_cursor)
-
-    @routes.post("/bulk")
-    async def bulk(caller: Writer, body: BulkIds | BulkFilter) -> BulkDone:
-        """Do one thing to many jobs; each is accepted or refused by itself."""
-        if isinstance(body, BulkIds):
-            return await act_on_ids(ledger, body.action, body.ids, caller)
-        asked = JobFilter(**body.filter.model_dump())
-        found = await ledger.bulk(body.action, query_of(asked, caller, None, 200), caller.name)
-        return BulkDone(done=found["done"], refused=found["refused"])
 
 
 def _add_limits(routes: APIRouter, settings: SettingsService) -> None:
@@ -316,8 +245,3 @@ def _add_actions(routes: APIRouter, ledger: Ledger) -> None:
         """Move a job forward or back in the queue."""
         job = await reachable(ledger, job_id, caller)
         return job_view(await ledger.set_priority(job.id, body.priority))
-
-    @routes.delete("/{job_id}", status_code=204)
-    async def delete(caller: Writer, job_id: JobId) -> None:
-        """Remove an ended job with its log and report. Files it fetched stay."""
-        await remove(ledger, job_id, caller)

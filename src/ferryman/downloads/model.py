@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ferryman.transfer.model import Overwrite
-from ferryman.web.shapes import PRINTABLE
+from ferryman.web.shapes import PRINTABLE, When
 
 KIND: Final = "download"
 MOST: Final = 1000
@@ -64,6 +64,10 @@ class DownloadOrder(BaseModel):
     proxy: Text | None = Field(
         None,
         description="URL of an HTTP or SOCKS proxy; needs the right to reach private addresses.",
+    )
+    not_before: When | None = Field(None, description="Do not begin before this moment.")
+    window: Text | None = Field(
+        None, description="Run only in this time of day, on the clock of the server: `22:00-06:00`."
     )
     insecure: bool = Field(
         False, strict=True, description="Take any certificate: only a checksum protects you then."

@@ -10,6 +10,7 @@ from ferryman.core.errors import Denied, FerryError, Invalid
 from ferryman.core.paths import join_within
 from ferryman.core.units import parse_rate
 from ferryman.downloads.model import DownloadOrder, DownloadSpec, Secrets
+from ferryman.jobs.windows import parse_window
 from ferryman.transfer.headers import check_header, parse_header
 from ferryman.transfer.listing import Entry, parse_list
 from ferryman.transfer.naming import safe_name, url_name
@@ -73,6 +74,8 @@ class OrderReader:
         self._one_file_only(len(entries))
         if order.name is not None:
             self._try("name", lambda: check_name(order.name or ""))
+        if order.window:
+            self._try("window", lambda: parse_window(order.window or ""))
         shared = self._secrets()
         if self._wrong or (self.refused and not partial) or not entries:
             raise self._refusal()

@@ -18,8 +18,10 @@ from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec
 from ferryman.downloads.order import Draft, OrderReader, Refused, Rights
 from ferryman.jobs.model import Document, Job, NewJob
 from ferryman.jobs.service import Ledger
+from ferryman.jobs.windows import parse_window
 from ferryman.transfer.model import Overwrite
 from ferryman.transfer.preflight import exists
+from ferryman.web.shapes import seconds_of
 
 
 class Downloads:
@@ -54,6 +56,8 @@ class Downloads:
                 same=functools.partial(self._asks_for, draft),
                 max_attempts=ATTEMPTS,
                 host=host_of(draft.spec.urls[0]),
+                not_before=seconds_of(order.not_before),
+                window=parse_window(order.window) if order.window else None,
             )
             for index, draft in enumerate(drafts)
         ]

@@ -73,4 +73,5 @@ def check_moment(when: float | None, now: float) -> None:
             "moment_invalid",
             "That moment is too far away.",
             advice="Choose one within the next ten years.",
+            fields={"not_before": "Choose a moment within the next ten years."},
         )

@@ -224,8 +224,8 @@ class Store(Protocol):
         """Put those that are finished into the trash; return what was put there. Nobody finds them any more."""
         ...
 
-    async def restore(self, ids: Sequence[str]) -> list[Job]:
-        """Bring jobs back from the trash, unchanged; return those that came."""
+    async def restore(self, ids: Sequence[str], owner: str | None = None) -> list[Job]:
+        """Bring jobs back from the trash, unchanged, only those of `owner` when given; return those that came."""
         ...
 
     async def doom(self, before: float) -> list[Doomed]:

@@ -61,11 +61,12 @@ class Ledger:
 
     async def submit_many(self, new: Sequence[NewJob]) -> list[Job]:
         """Accept jobs, all or none, in order."""
+        now = self.clock.now()
         for asked in new:
             check_new(asked)
+            check_moment(asked.not_before, now)
         if not new:
             return []
-        now = self.clock.now()
         jobs = await self.store.add([(new_id(now), job) for job in new], now)
         for kind in {job.kind for job in jobs}:
             self.dispatch.announce(kind)
@@ -274,9 +275,9 @@ class Ledger:
         for job_id in await self.store.delete(wanted, self.clock.now(), files=files):
             self.hub.publish("deleted", {"id": job_id})
 
-    async def restore(self, ids: Iterable[str]) -> builtins.list[Job]:
-        """Bring back deleted jobs, as they were. Those that are gone for good are left out."""
-        back = await self.store.restore([job_id for job_id in ids if is_id(job_id)])
+    async def restore(self, ids: Iterable[str], owner: str | None = None) -> builtins.list[Job]:
+        """Bring back deleted jobs, only those of `owner` when given, as they were. What is gone for good is left out."""
+        back = await self.store.restore([job_id for job_id in ids if is_id(job_id)], owner)
         for job in back:
             self.tell(job)
         return back

@@ -201,9 +201,9 @@ class SqlStore:
         """Put finished jobs into the trash."""
         return await self._db.write(lambda c: trash.throw(c, ids, now, files=files))
 
-    async def restore(self, ids: Sequence[str]) -> list[Job]:
+    async def restore(self, ids: Sequence[str], owner: str | None = None) -> list[Job]:
         """Bring jobs back."""
-        return await self._db.write(lambda c: trash.bring_back(c, ids))
+        return await self._db.write(lambda c: trash.bring_back(c, ids, owner))
 
     async def doom(self, before: float) -> list[Doomed]:
         """Choose deleted jobs for removal."""

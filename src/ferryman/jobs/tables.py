@@ -92,6 +92,7 @@ TRASH: Final = Table(
     "job_trash",
     METADATA,
     Column("id", String(36), primary_key=True),
+    Column("owner", String(36)),
     Column("deleted_at", Float(53), nullable=False),
     Column("files", Boolean, nullable=False),
     Column("doomed", Boolean, nullable=False),

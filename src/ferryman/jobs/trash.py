@@ -29,13 +29,14 @@ def throw(connection: Connection, ids: Sequence[str], now: float, *, files: bool
         if rows:
             kept = {"deleted_at": now, "files": files, "doomed": False}
             connection.execute(
-                insert(TRASH), [kept | {"id": row.id, "row": dict(row._mapping)} for row in rows]
+                insert(TRASH),
+                [kept | {"id": row.id, "owner": row.owner, "row": dict(row._mapping)} for row in rows],
             )
     book(connection, booked)
     return thrown
 
 
-def bring_back(connection: Connection, ids: Sequence[str]) -> list[Job]:
+def bring_back(connection: Connection, ids: Sequence[str], owner: str | None = None) -> list[Job]:
     """Take jobs out of the trash again; those that are being removed for good stay away.
 
     A key that was used for another request meanwhile belongs to that one.
@@ -44,6 +45,8 @@ def bring_back(connection: Connection, ids: Sequence[str]) -> list[Job]:
     booked: Counter[Cell] = Counter()
     for part in chunks(sorted(ids)):
         statement = delete(TRASH).where(TRASH.c.id.in_(part), ~TRASH.c.doomed).returning(TRASH.c.row)
+        if owner is not None:
+            statement = statement.where(TRASH.c.owner == owner)
         rows: list[dict[str, Any]] = list(connection.execute(statement).scalars())
         taken = _taken(connection, [row["idempotency_key"] for row in rows if row["idempotency_key"]])
         rows = [row | {"idempotency_key": None} if row["idempotency_key"] in taken else row for row in rows]

@@ -19,7 +19,7 @@ _TIMES = ("not_before", "created_at", "started_at", "finished_at", "updated_at")
 _SECRET = re.compile(
     r"passw|secret|token|bearer|cookie|authorization|credential|headers|client_key", re.IGNORECASE
 )
-RESERVED = frozenset({"bulk", "limits"})
+RESERVED = frozenset({"bulk", "limits", "restore"})
 """Names below `/jobs` that are no jobs; other methods there are not possible rather than a job not found."""
 _HIDDEN = "***"
 
@@ -69,6 +69,7 @@ class JobView(BaseModel):
     host: str | None = Field(description="Where its bytes come from.")
     size: int | None = Field(description="The whole of it in bytes, as far as known.")
     urgent: bool = Field(description="Whether it runs beyond every limit.")
+    window: str | None = Field(description="The time of day in which it may run, such as `22:00-06:00`.")
 
 
 class JobDetail(JobView):

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "job_trash",
         sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("owner", sa.String(36)),
         sa.Column("deleted_at", sa.Float(53), nullable=False),
         sa.Column("files", sa.Boolean, nullable=False),
         sa.Column("doomed", sa.Boolean, nullable=False),
