@@ -12,6 +12,19 @@ PORTS: Final = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 """Supported schemes and their usual ports."""
 LONGEST: Final = 8 * 1024
 
+_TORRENT: Final = (
+    "Ferryman does not take part in BitTorrent: look for the http address or the Metalink file on the same page."
+)
+_INSTEAD: Final = {
+    "magnet": _TORRENT,
+    "ed2k": "Ferryman does not take part in eDonkey: look for an http address of the same file.",
+    "file": "The file is on a disk already: copy it.",
+    "data": "The data is in the address itself: save it where it came from.",
+    "blob": "This address only exists inside one page: use the address the page fetches it from.",
+    "javascript": "This is a script, not an address: use the address it leads to.",
+    "s3": "Use the https address of the object, signed if it has to be.",
+}
+"""What to do instead, for schemes people try."""
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PATH_SAFE: Final = "/:;=@!$&'()*+,-._~%[]"
@@ -94,7 +107,8 @@ def _scheme(text: str) -> str:
         message = f"The scheme '{scheme[:40]}' of '{shown}' is not supported."
     else:
         message = f"'{shown}' has no scheme." if text else "The URL is empty."
-    raise Invalid("url_scheme", message, advice=f"Use a URL that starts with {_listed()}.")
+    advice = f"{_INSTEAD.get(scheme, '')} Use a URL that starts with {_listed()}.".lstrip()
+    raise Invalid("url_scheme", message, advice=advice)
 
 
 def _listed() -> str:
