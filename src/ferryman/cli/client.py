@@ -181,6 +181,8 @@ def _error(status: int, data: bytes) -> FerryError:
     error = branch(code, message, advice=advice)
     fields = said.get("errors")
     error.fields = {str(name): str(text) for name, text in fields.items()} if isinstance(fields, dict) else {}
+    details = said.get("details")
+    error.details = details if isinstance(details, dict) else {}
     return error
 
 

@@ -13,13 +13,15 @@ Only `Unavailable` is retried. Adapters translate foreign errors with `raise …
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class FerryError(Exception):
     """Root of every error a person may see.
 
     `code` is stable and snake_case (`checksum_mismatch`); `message` names the value that was wrong;
-    `advice` says what to do next; `fields` maps a field of the request to what is wrong with it.
+    `advice` says what to do next; `fields` maps a field of the request to what is wrong with it; `details` are facts
+    for programs, as JSON has them.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class FerryError(Exception):
         self.message = message
         self.advice = advice
         self.fields = dict(fields or {})
+        self.details: dict[str, Any] = {}
 
 
 class Invalid(FerryError):

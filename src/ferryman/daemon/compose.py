@@ -19,9 +19,11 @@ from ferryman.core.settings import Settings
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
+from ferryman.downloads.api_reading import BODIES
 from ferryman.downloads.change import Changes
 from ferryman.downloads.discard import Discard
 from ferryman.downloads.handler import PHASES, DownloadHandler
+from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.running import Running
@@ -145,6 +147,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         box,
         private=lambda: live.now().private_addresses != "deny",
         running=running,
+        lent=Lent(settings.home / "keys" / "lent"),
     )
     downloads = Downloads(ledger, live, box)
     return Rooms(
@@ -182,6 +185,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),
             pages=downloads_pages.router(ledger, rooms.live, renderer),
+            bodies=BODIES,
         ),
     )
     figures = metrics_router([job_figures(ledger), transfer_figures(rooms.handler.received)])

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
+from ferryman.downloads.api_reading import add_reading
 from ferryman.downloads.change import Changes, DownloadChange
-from ferryman.downloads.model import KIND, DownloadOrder, Line, Text
+from ferryman.downloads.model import KIND, DownloadOrder, Text
 from ferryman.downloads.order import Refused
-from ferryman.downloads.preview import Preview, Previews
+from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.jobs.model import State
@@ -20,8 +21,6 @@ from ferryman.web.auth import allow
 from ferryman.web.filters import Filters, Sort, narrowed
 from ferryman.web.job import JobDetail, JobView, job_detail, job_view
 from ferryman.web.shapes import CURSOR, IdempotencyKey, JobId, Listed, Moment, Strict, moment
-
-MOST_LOOKED_AT: Final = 50
 
 
 class Tab(StrEnum):
@@ -34,6 +33,8 @@ class Tab(StrEnum):
     ALL = "all"
 
 
+MOST_SHOWN: Final = 1000
+"""Jobs and refusals that the answer to an order shows."""
 TABS: Final[dict[Tab, tuple[tuple[State, ...], str]]] = {
     Tab.ACTIVE: ((State.RUNNING, State.PAUSED, State.WAITING), "created_at"),
     Tab.QUEUE: ((State.QUEUED,), "run_order"),
@@ -62,7 +63,8 @@ class DownloadList(Filters):
 class RefusedView(BaseModel):
     """An entry of `urls` that was not accepted."""
 
-    index: int = Field(description="Its place in `urls`, from 0.")
+    field: str = Field(description="Where it stands: `urls`, `text` or `entries`.")
+    index: int = Field(description="Its place there: from 0, in `text` the line, from 1.")
     url: str
     code: str
     detail: str
@@ -70,22 +72,15 @@ class RefusedView(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The jobs that were made, in the order of the request; `refused` is empty unless `partial` was asked for."""
+    """The jobs that were made, in the order of the request.
 
+    `refused` has what `partial` left out, and what was skipped as a duplicate. Of a large order only the first jobs are
+    shown under `items`; `ids` names all.
+    """
+
+    ids: list[str]
     items: list[JobView]
     refused: list[RefusedView]
-
-
-class Previewed(BaseModel):
-    """What each entry of `urls` leads to, in order."""
-
-    items: list[Preview]
-
-
-class PreviewOrder(DownloadOrder):
-    """An order to look at; it takes what an order takes, with fewer addresses."""
-
-    urls: Annotated[list[Line], Field(min_length=1, max_length=MOST_LOOKED_AT)]
 
 
 class SpeedChange(Strict):
@@ -111,6 +106,7 @@ def router(
     routes = APIRouter(prefix="/downloads", tags=["downloads"])
     _add_speed(routes, speed)
     _add_changes(routes, changes)
+    add_reading(routes, previews)
 
     @routes.post("", status_code=202)
     async def add(
@@ -123,12 +119,11 @@ def router(
     ) -> Accepted:
         """Add one or many downloads: all of them, or none when anything is wrong."""
         jobs, refused = await downloads.add(order, caller, idempotency_key, partial=partial)
-        return Accepted(items=[job_view(job) for job in jobs], refused=[_refused(one) for one in refused])
-
-    @routes.post("/preview")
-    async def preview(caller: Writer, order: PreviewOrder) -> Previewed:
-        """Look at what would be fetched: name, size, whether it can be resumed, whether it is there. Adds nothing."""
-        return Previewed(items=await previews.look(order, caller))
+        return Accepted(
+            ids=[job.id for job in jobs],
+            items=[job_view(job) for job in jobs[:MOST_SHOWN]],
+            refused=[_refused(one) for one in refused[:MOST_SHOWN]],
+        )
 
     @routes.get("")
     async def list_downloads(caller: Reader, asked: Annotated[DownloadList, Query()]) -> Listed[JobView]:
@@ -177,5 +172,10 @@ def _add_changes(routes: APIRouter, changes: Changes) -> None:
 def _refused(one: Refused) -> RefusedView:
     error = one.error
     return RefusedView(
-        index=one.index, url=one.url, code=error.code, detail=error.message, advice=error.advice
+        field=one.place.field,
+        index=one.index,
+        url=one.url,
+        code=error.code,
+        detail=error.message,
+        advice=error.advice,
     )

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
 from ferryman.downloads.claims import Claims
+from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND, DownloadSpec, Secrets
 from ferryman.downloads.result import result_document
 from ferryman.downloads.running import Running
@@ -50,14 +52,19 @@ class DownloadHandler:
         private: Callable[[], bool],
         claims: Claims | None = None,
         running: Running | None = None,
+        lent: Lent | None = None,
     ) -> None:
-        """Write below `root`; open sealed secrets with `box`; tell `running` what moves."""
+        """Write below `root`; open sealed secrets with `box`; tell `running` what moves.
+
+        Cookies and certificates are given to the engine as files of `lent`.
+        """
         self._engine = engine
         self._root = root
         self._box = box
         self._private = private
         self._claims = claims or Claims()
         self._running = running or Running()
+        self._lent = lent or Lent()
         self._space = Space()
         self._received = 0
         self._now: dict[str, int] = {}
@@ -71,23 +78,39 @@ class DownloadHandler:
         holder = run.job.id
         try:
             request = await asyncio.to_thread(self.request_of, spec)
-            checksum_url, request = request.checksum_url, replace(request, checksum_url=None)
-            if checksum_url and not request.checksum:
-                request = replace(request, checksum=await self._listed(request, checksum_url, run))
-            trail = Trail.read(run.checkpoint, self._root)
-            if trail is not None and await asyncio.to_thread(_is_done, trail, request.checksum):
-                run.log.info("The file had arrived before the interruption: nothing is left to do.")
-                return _done_before(trail, request)
-            return result_document(await self._fetch(spec, request, trail, run))
+            with self.lending(request, self.secrets_of(spec)) as given:
+                return await self._run(spec, given, run)
         finally:
             self._running.ended(holder)
             self._claims.release(holder)
             self._space.release(holder)
             self._received += self._now.pop(holder, 0)
 
+    async def _run(self, spec: DownloadSpec, request: Request, run: Run) -> Document:
+        checksum_url, request = request.checksum_url, replace(request, checksum_url=None)
+        if checksum_url and not request.checksum:
+            request = replace(request, checksum=await self._listed(request, checksum_url, run))
+        trail = Trail.read(run.checkpoint, self._root)
+        if trail is not None and await asyncio.to_thread(_is_done, trail, request.checksum):
+            run.log.info("The file had arrived before the interruption: nothing is left to do.")
+            return _done_before(trail, request)
+        return result_document(await self._fetch(spec, request, trail, run))
+
+    def secrets_of(self, spec: DownloadSpec) -> Secrets:
+        """Return what is sealed in `spec`. Raises `Corrupt`."""
+        return Secrets.model_validate_json(self._box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
+
+    @contextmanager
+    def lending(self, request: Request, secrets: Secrets) -> Iterator[Request]:
+        """Give `request` with cookies and certificates as files, which are there until the end of the block."""
+        texts = (secrets.cookies, secrets.ca, secrets.client_cert, secrets.client_key)
+        with self._lent.files(*texts) as (cookies, ca, cert, key):
+            options = replace(request.options, cookies=cookies, ca=ca, client_cert=cert, client_key=key)
+            yield replace(request, options=options)
+
     def request_of(self, spec: DownloadSpec) -> Request:
         """Return what the engine is asked to do for `spec`; makes the folder. Raises what stands in the way."""
-        secrets = Secrets.model_validate_json(self._box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
+        secrets = self.secrets_of(spec)
         folder = join_within(self._root, spec.folder) if spec.folder else self._root.absolute()
         preflight.check_folder(folder)
         return self.asked(spec, secrets, folder.resolve())
@@ -100,6 +123,7 @@ class DownloadHandler:
             folder=spec.name is None,
             checksum=Digest.parse(spec.checksum) if spec.checksum else None,
             checksum_url=spec.checksum_url,
+            size=spec.size,
             overwrite=spec.overwrite,
             allow=AddressPolicy(private=spec.private and self._private()),
             options=Options(

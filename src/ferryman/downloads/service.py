@@ -5,22 +5,21 @@ import errno
 import functools
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from ferryman.accounts.model import Principal, Role
-from ferryman.core.errors import Corrupt, Denied, Invalid
+from ferryman.core.errors import Conflict, Corrupt, Denied, Invalid
 from ferryman.core.live import Live
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
-from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Secrets
-from ferryman.downloads.order import Draft, OrderReader, Refused, Rights
+from ferryman.downloads.conflicts import Clash, existing, refusal, repeated
+from ferryman.downloads.earlier import Earlier
+from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Duplicates, Secrets
+from ferryman.downloads.order import Draft, OrderReader, Refused, Rights, host_of
 from ferryman.jobs.model import Document, Job, NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.windows import parse_window
-from ferryman.transfer.model import Overwrite
-from ferryman.transfer.preflight import exists
 from ferryman.web.shapes import seconds_of
 
 
@@ -32,6 +31,7 @@ class Downloads:
         self._ledger = ledger
         self._live = live
         self._box = box
+        self._earlier = Earlier(ledger)
 
     async def add(
         self, order: DownloadOrder, caller: Principal, key: str | None = None, *, partial: bool = False
@@ -39,29 +39,73 @@ class Downloads:
         """Accept all downloads of an order or none; with `partial` those that can be, and tell about the others.
 
         `key` makes a repeated request harmless. Raises `Invalid` with a message for each field that is wrong
-        (`urls.3`), `Denied`, `Conflict`. Nothing is written but the jobs.
+        (`urls.3`, `text.12`, `entries.0.name`), `Denied`, and `Conflict` with `details` where something has to be
+        decided. Nothing is written but the jobs. Downloads that are skipped as duplicates are told as refused.
         """
         reader = OrderReader(order, self.rights(caller))
-        drafts = reader.read(partial=partial)
+        drafts = await asyncio.to_thread(reader.read, partial=partial)
         await asyncio.to_thread(self._look, drafts)
-        who = caller.user_id or caller.name
-        jobs = [
+        who = f"{caller.user_id or caller.name}/{key}/" if key else None
+        left = await self._asked(drafts, caller, who)
+        jobs = await asyncio.to_thread(self._jobs, order, drafts, left, caller, who)
+        return await self._ledger.submit_many(jobs), [*reader.refused, *left.values()]
+
+    def _jobs(
+        self,
+        order: DownloadOrder,
+        drafts: list[Draft],
+        left: dict[int, Refused],
+        caller: Principal,
+        who: str | None,
+    ) -> list[NewJob]:
+        """Make jobs of the drafts but for those that are left out by their index."""
+        window = parse_window(order.window) if order.window else None
+        return [
             NewJob(
                 kind=KIND,
                 title=draft.title,
                 spec=self.sealed(draft).model_dump(mode="json"),
                 priority=order.priority,
                 owner=caller.user_id,
-                idempotency_key=f"{who}/{key}/{index}" if key else None,
+                idempotency_key=f"{who}{index}" if who else None,
+                not_before=seconds_of(order.not_before),
+                window=window,
+                category=order.category or None,
                 same=functools.partial(self._asks_for, draft),
                 max_attempts=ATTEMPTS,
                 host=host_of(draft.spec.urls[0]),
-                not_before=seconds_of(order.not_before),
-                window=parse_window(order.window) if order.window else None,
             )
             for index, draft in enumerate(drafts)
+            if index not in left
         ]
-        return await self._ledger.submit_many(jobs), reader.refused
+
+    async def _asked(self, drafts: list[Draft], caller: Principal, who: str | None) -> dict[int, Refused]:
+        """Ask about what is in the way, and return what is to be skipped, by index. Raises `Conflict`.
+
+        What the same request, sent before, made of the order is not in its way: `who` begins the keys of its jobs.
+        """
+        wanting = [draft for draft in drafts if draft.duplicates is not Duplicates.ADD]
+        jobs = await self._earlier.of_all(wanting, caller)
+        known = {id(draft): job for draft, job in zip(wanting, jobs, strict=True) if job}
+        own = {one for one, job in known.items() if who and (job.idempotency_key or "").startswith(who)}
+        found = {one: job for one, job in known.items() if one not in own}
+        doubled = {id(draft) for draft in repeated(drafts)}
+        clashes = await asyncio.to_thread(existing, self._live.now().downloads, drafts)
+        clashes = [clash for clash in clashes if id(clash.draft) not in own]
+        left: dict[int, Refused] = {}
+        for index, draft in enumerate(drafts):
+            earlier = found.get(id(draft))
+            if earlier is None and id(draft) not in doubled:
+                continue
+            clash = Clash(draft, "duplicate", job_id=earlier.id if earlier else None)
+            if draft.duplicates is Duplicates.ASK:
+                clashes.append(clash)
+            else:
+                error = Conflict("download_duplicate", clash.says, advice="It was left out.")
+                left[index] = Refused(draft.place, draft.spec.urls[0], error)
+        if clashes:
+            raise refusal(sorted(clashes, key=lambda clash: clash.draft.place.order))
+        return left
 
     def rights(self, caller: Principal) -> Rights:
         """Return what `caller` may reach, by role and settings."""
@@ -97,17 +141,6 @@ class Downloads:
         root = self._live.now().downloads
         for folder in {draft.spec.folder for draft in drafts}:
             check_writable(join_within(root, folder) if folder else root)
-        for draft in drafts:
-            spec = draft.spec
-            if spec.name and spec.overwrite is Overwrite.ASK:
-                target = join_within(root, f"{spec.folder}/{spec.name}" if spec.folder else spec.name)
-                if target.exists():
-                    raise exists(target)
-
-
-def host_of(url: str) -> str | None:
-    """Return the host of an address that was accepted, as lists and statistics name it: without port and credentials."""
-    return (urlsplit(url).hostname or "")[:255] or None
 
 
 def check_writable(folder: Path) -> None:

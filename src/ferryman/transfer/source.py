@@ -12,9 +12,7 @@ PORTS: Final = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 """Supported schemes and their usual ports."""
 LONGEST: Final = 8 * 1024
 
-_TORRENT: Final = (
-    "Ferryman does not take part in BitTorrent: look for the http address or the Metalink file on the same page."
-)
+_TORRENT: Final = "Ferryman does not take part in BitTorrent: look for the http address or the Metalink file on the same page."
 _INSTEAD: Final = {
     "magnet": _TORRENT,
     "ed2k": "Ferryman does not take part in eDonkey: look for an http address of the same file.",

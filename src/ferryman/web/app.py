@@ -58,7 +58,10 @@ def build_app(
             app.include_router(part.pages, include_in_schema=False)
     _serve_description(app)
     app.mount("/static", Kept(directory=STATIC, check_dir=False), name="static")
-    app.add_middleware(Shield, bound_to=host, counter=app.state.requests, body_limit=body_limit)
+    larger = {path: most for part in parts for path, most in part.bodies.items()}
+    app.add_middleware(
+        Shield, bound_to=host, counter=app.state.requests, body_limit=body_limit, larger=larger
+    )
     return app
 
 

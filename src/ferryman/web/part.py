@@ -1,6 +1,7 @@
 """What one feature adds to the application."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -22,10 +23,14 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One feature: `api` is mounted under `/api/v1`, `pages` at the root, `templates` is a folder of HTML."""
+    """One feature: `api` is mounted under `/api/v1`, `pages` at the root, `templates` is a folder of HTML.
+
+    `bodies` names paths that take larger bodies than others, and how many bytes.
+    """
 
     name: str
     api: APIRouter | None = None
     pages: APIRouter | None = None
     templates: Path | None = None
     nav: tuple[NavItem, ...] = ()
+    bodies: Mapping[str, int] = field(default_factory=dict)

@@ -81,6 +81,7 @@ class Problem(BaseModel):
     advice: str = Field("", description="What to do next.")
     errors: dict[Words, Words] = Field({}, description="What is wrong with each field of the request.")
     instance: Words = Field("", description="Path of the request.")
+    details: dict[str, Any] = Field({}, description="Facts for programs, by the `code`.")
 
 
 def status_of(error: FerryError) -> int:
@@ -102,6 +103,7 @@ def problem_of(error: FerryError, instance: str) -> Problem:
         advice=error.advice,
         errors=error.fields,
         instance=instance,
+        details=error.details,
     )
 
 

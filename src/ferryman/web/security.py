@@ -69,13 +69,22 @@ class Shield:
     """ASGI middleware around the whole application. Keeps no state between requests."""
 
     def __init__(
-        self, app: ASGIApp, bound_to: str, counter: RequestCounter, body_limit: int = BODY_LIMIT
+        self,
+        app: ASGIApp,
+        bound_to: str,
+        counter: RequestCounter,
+        body_limit: int = BODY_LIMIT,
+        larger: Mapping[str, int] | None = None,
     ) -> None:
-        """Guard `app`, which listens on the host `bound_to`; bodies above `body_limit` bytes get 413."""
+        """Guard `app`, which listens on the host `bound_to`; bodies above `body_limit` bytes get 413.
+
+        `larger` names paths that take more, and how much.
+        """
         self._counter = counter
         self._app = app
         self._bound_to = bound_to
         self._limit = body_limit
+        self._larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is wrong from the outside, let the rest through, add the headers to every answer."""
@@ -102,7 +111,7 @@ class Shield:
             await respond(request, plain_problem(status, request, detail))(scope, receive, guarded)
             return
         try:
-            await self._app(scope, _limited(receive, self._limit), guarded)
+            await self._app(scope, _limited(receive, self._most(request)), guarded)
         except Exception as error:  # the last place that can answer; it logs and never shows internals
             if started:
                 raise
@@ -117,9 +126,12 @@ class Shield:
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
             return 400, f"Content-Length '{length[:40]}' is not a number."
-        if int(length[:19]) > self._limit:
-            return 413, f"The body has {length[:19]} bytes, at most {self._limit} are taken."
+        if int(length[:19]) > (most := self._most(request)):
+            return 413, f"The body has {length[:19]} bytes, at most {most} are taken."
         return 0, ""
+
+    def _most(self, request: Request) -> int:
+        return self._larger.get(request.url.path, self._limit)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -136,7 +136,7 @@ def test_a_wrong_checksum_keeps_the_data_aside(daemon, server):
     [
         ({"urls": ["gopher://x/y"]}, "urls.0", "url_scheme", 422),
         ({"urls": ["http://"]}, "urls.0", "url_host", 422),
-        ({"urls": ["http://a b/"]}, "urls.0", "list_line", 422),
+        ({"urls": ["http://a b/"]}, "urls.0", "url_scheme", 422),
         ({"urls": ["http://169.254.169.254/latest"]}, "urls.0", "address_refused", 403),
         ({"urls": ["http://h/x"], "folder": "../up"}, "folder", "path_escapes", 422),
         ({"urls": ["http://h/x"], "folder": "/etc"}, "folder", "path_escapes", 422),
@@ -149,7 +149,7 @@ def test_a_wrong_checksum_keeps_the_data_aside(daemon, server):
         ({"urls": ["http://h/x"], "proxy": "gopher://p"}, "proxy", "proxy_invalid", 422),
         ({"urls": ["http://h/x", "http://h/y"], "checksum": "md5:" + "0" * 32}, "checksum", "checksum_of_many", 422),
         ({"urls": ["http://h/x"], "connections": 33}, "connections", "request_invalid", 422),
-        ({"urls": []}, "urls", "request_invalid", 422),
+        ({"urls": []}, "urls", "nothing_to_fetch", 422),
     ],
 )  # fmt: skip
 def test_bad_input_is_named_and_adds_nothing(daemon, order, field, code, status_code):
