@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ferryman.cli.client import connect
-from ferryman.cli.jobs import full_id
+from ferryman.cli.jobs_act import full_id
 from ferryman.cli.output import line, print_json
 from ferryman.core.errors import Invalid
 from ferryman.core.units import format_rate

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from ferryman.cli.client import Client, connect
 from ferryman.cli.describe import JOB_COLUMNS, job_pairs, job_row
+from ferryman.cli.jobs_act import ENDED, add_acts, full_id
+from ferryman.cli.jobs_choice import State
 from ferryman.cli.output import line, note, pairs, print_json, table
 from ferryman.cli.problems import FAILED
 from ferryman.core.errors import Invalid
@@ -18,20 +19,7 @@ _Id = Annotated[
 ]
 _Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs; the end of an id is enough.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _LOOK = 0.5
-
-
-class State(StrEnum):
-    """What a job does."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSED = "paused"
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 def jobs_app() -> typer.Typer:
@@ -46,16 +34,11 @@ def jobs_app() -> typer.Typer:
     )
     app.command("report", epilog="Example:\n\nferry jobs report 5f6b7a81 --json")(show_report)
     app.command("wait", epilog="Example:\n\nferry jobs wait 5f6b7a81 --timeout 600")(wait_for)
-    app.command("pause", epilog="Example:\n\nferry jobs pause 5f6b7a81")(pause)
-    app.command("resume", epilog="Example:\n\nferry jobs resume 5f6b7a81")(resume)
-    app.command("cancel", epilog="Example:\n\nferry jobs cancel 5f6b7a81")(cancel)
-    app.command("retry", epilog="Example:\n\nferry jobs retry 5f6b7a81")(retry)
-    app.command("remove", epilog="Example:\n\nferry jobs remove 5f6b7a81")(remove)
-    app.command("priority", epilog="Example:\n\nferry jobs priority 5f6b7a81 0")(set_priority)
     app.command(
         "limits",
         epilog="Examples:\n\nferry jobs limits\n\nferry jobs limits download 4\n\nferry jobs limits '*' 32",
     )(limits)
+    add_acts(app)
     return app
 
 
@@ -167,45 +150,6 @@ def wait_for(
         raise typer.Exit(FAILED)
 
 
-def pause(jobs: _Ids, json: _Json = False) -> None:
-    """Pause jobs; what they did so far is kept."""
-    _act(jobs, "pause", json=json)
-
-
-def resume(jobs: _Ids, json: _Json = False) -> None:
-    """Let paused jobs go on from where they were, and waiting ones at once."""
-    _act(jobs, "resume", json=json)
-
-
-def cancel(jobs: _Ids, json: _Json = False) -> None:
-    """End jobs for good; what has arrived of unfinished files is removed."""
-    _act(jobs, "cancel", json=json)
-
-
-def retry(jobs: _Ids, json: _Json = False) -> None:
-    """Run failed or cancelled jobs again, from where they were."""
-    _act(jobs, "retry", json=json)
-
-
-def remove(jobs: _Ids) -> None:
-    """Remove ended jobs with log and report. Files they fetched stay."""
-    client = connect()
-    for job_id in [full_id(client, job) for job in jobs]:
-        client.delete(f"/api/v1/jobs/{job_id}")
-        note(f"Removed {job_id}.")
-
-
-def set_priority(
-    job: _Id,
-    priority: Annotated[int, typer.Argument(metavar="PRIORITY", min=0, max=9, help="0 runs first, 9 last.")],
-    json: _Json = False,
-) -> None:
-    """Move a job forward or back in the queue."""
-    client = connect()
-    path = f"/api/v1/jobs/{full_id(client, job)}/priority"
-    _print_one(client.post(path, {"priority": priority}), json=json)
-
-
 def limits(
     kind: Annotated[
         str | None,
@@ -232,38 +176,3 @@ def limits(
         pairs((name, number) for name, number in answer["limits"].items())
     else:
         note("No limit was changed: the settings hold (see 'ferry settings').")
-
-
-def full_id(client: Client, text: str) -> str:
-    """Return the id that ends with `text`; what could be a whole id, or fits none, is returned as it is.
-
-    Raises `Invalid` (`job_ambiguous`).
-    """
-    if len(text) >= 32 or len(text) < 4:
-        return text
-    page = client.get("/api/v1/jobs", {"limit": 200})
-    fitting = [job["id"] for job in page["items"] if job["id"].endswith(text.lower())]
-    if len(fitting) > 1:
-        raise Invalid(
-            "job_ambiguous", f"'{text}' is the end of {len(fitting)} ids.", advice="Type more of the id."
-        )
-    return str(fitting[0]) if fitting else text
-
-
-def _act(jobs: list[str], action: str, *, json: bool) -> None:
-    client = connect()
-    answers = []
-    for job_id in [full_id(client, job) for job in jobs]:
-        answers.append(client.post(f"/api/v1/jobs/{job_id}/{action}"))
-        if not json:
-            _print_one(answers[-1], json=False)
-    if json:
-        print_json(answers[0] if len(answers) == 1 else {"items": answers})
-
-
-def _print_one(job: dict[str, Any], *, json: bool) -> None:
-    if json:
-        print_json(job)
-        return
-    wish = "" if job["desired"] == "run" or job["state"] in ENDED else f", {job['desired']} asked for"
-    line(f"{job['id']}  {job['state']}{wish}  {job['title']}")

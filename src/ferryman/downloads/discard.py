@@ -5,6 +5,7 @@ from pathlib import Path
 
 import structlog
 
+from ferryman.core.errors import Invalid
 from ferryman.core.paths import join_within
 from ferryman.jobs.model import Job, Query, State
 from ferryman.jobs.service import Ledger
@@ -47,7 +48,10 @@ def own_result(job: Job, root: Path) -> Path | None:
     base = root.resolve()
     if not Path(path).is_relative_to(base):
         return None
-    found = join_within(base, str(Path(path).relative_to(base)))
+    try:
+        found = join_within(base, str(Path(path).relative_to(base)))
+    except Invalid:  # it leads out of the folder
+        return None
     if found != Path(path) or found.is_symlink() or not found.is_file():
         return None
     return found if found.stat().st_size == size else None
