@@ -26,6 +26,9 @@ from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
+from ferryman.downloads.rules import api as rules_api
+from ferryman.downloads.rules.service import Rules
+from ferryman.downloads.rules.sql import RuleStore
 from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
@@ -96,6 +99,7 @@ class Rooms:
     previews: Previews
     speed: Speed
     changes: Changes
+    rules: Rules
 
 
 def database_of(settings: Settings) -> Database:
@@ -149,7 +153,8 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         running=running,
         lent=Lent(settings.home / "keys" / "lent"),
     )
-    downloads = Downloads(ledger, live, box)
+    rules = Rules(RuleStore(database), clock, live.now)
+    downloads = Downloads(ledger, live, box, rules)
     return Rooms(
         live=live,
         settings=service,
@@ -165,9 +170,10 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         ),
         handler=handler,
         downloads=downloads,
-        previews=Previews(engine, handler, downloads, ledger),
+        previews=Previews(engine, handler, downloads, ledger, rules=rules),
         speed=Speed(engine, service),
         changes=Changes(ledger, running, started.downloads),
+        rules=rules,
     )
 
 
@@ -181,6 +187,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_api.router(ledger, rooms.accounts, rooms.audit, settings), pages=console),
+        Part("rules", api=rules_api.router(rooms.rules)),
         Part(
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),

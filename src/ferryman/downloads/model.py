@@ -26,7 +26,15 @@ def _number(value: object) -> object:
     return value
 
 
+def _flag(value: object) -> object:
+    """Let only true and false through, where pydantic would also take "yes" and 1."""
+    if value is not None and not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
 Whole = BeforeValidator(_number)
+Flag = Annotated[bool, BeforeValidator(_flag)]
 Line = Annotated[str, Field(min_length=1, max_length=20_000, pattern=PRINTABLE)]
 Text = Annotated[str, Field(max_length=1000, pattern=PRINTABLE)]
 
@@ -129,7 +137,15 @@ class DownloadOrder(BaseModel):
     insecure: bool = Field(
         False, strict=True, description="Take any certificate: only a checksum protects you then."
     )
-    category: Annotated[Text, Field(max_length=80)] | None = Field(None, description="What to file it under.")
+    category: Annotated[str, Field(max_length=80, pattern=PRINTABLE)] | None = Field(
+        None, description="What it is filed under; without, a rule decides."
+    )
+    unpack: Flag | None = Field(
+        None, description="Whether the file is unpacked when it is there; without, a rule decides."
+    )
+    hooks: Annotated[list[Text], Field(max_length=10)] | None = Field(
+        None, description="Hooks to call, by id or name; without, a rule decides. `[]` calls none."
+    )
 
 
 class DownloadSpec(BaseModel):
@@ -150,6 +166,8 @@ class DownloadSpec(BaseModel):
     private: bool = False
     sealed: str | None = None
     size: int | None = None
+    unpack: bool = False
+    hooks: list[str] = []
 
 
 class Secrets(BaseModel):

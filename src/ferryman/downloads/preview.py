@@ -17,6 +17,7 @@ from ferryman.downloads.earlier import Earlier
 from ferryman.downloads.handler import DownloadHandler
 from ferryman.downloads.model import DownloadOrder
 from ferryman.downloads.order import Draft, OrderReader
+from ferryman.downloads.rules.service import Rules
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.trail import length_of
 from ferryman.jobs.service import Ledger
@@ -46,6 +47,9 @@ class Preview(BaseModel):
     )
     duplicate_of: str | None = Field(None, description="Id of a job that fetches or has fetched the same.")
     exists: str | None = Field(None, description="Path of a file with this name that is there already.")
+    rule: str | None = Field(None, description="Name of the rule that counts.")
+    category: str | None = Field(None, description="What it would be filed under.")
+    unpack: bool = Field(False, description="Whether it would be unpacked.")
     code: str | None = Field(None, description="Code of the error, when it cannot be fetched.")
     error: str | None = None
     advice: str | None = None
@@ -78,6 +82,7 @@ class Previews:
         ledger: Ledger,
         *,
         patience: float = PATIENCE,
+        rules: Rules | None = None,
     ) -> None:
         """Ask with `engine`, as `handler` would fetch; one address may take `patience` seconds."""
         self._engine = engine
@@ -85,6 +90,7 @@ class Previews:
         self._downloads = downloads
         self._earlier = Earlier(ledger)
         self._patience = patience
+        self._rules = rules
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def look(self, order: DownloadOrder, caller: Principal, most: int = MOST_LOOKED_AT) -> Previewed:
@@ -99,7 +105,8 @@ class Previews:
             drafts = []
         seen = await asyncio.gather(*(self._one(draft, caller) for draft in drafts[:most]))
         unseen = [_unseen(draft) for draft in drafts[most:]]
-        found = [(draft.place.order, item) for draft, item in zip(drafts, [*seen, *unseen], strict=True)]
+        ruled = await self._ruled(order, drafts, [*seen, *unseen])
+        found = [(draft.place.order, item) for draft, item in zip(drafts, ruled, strict=True)]
         found += [(one.place.order, _failed(str(one.place), one.url, one.error)) for one in reader.refused]
         found.sort(key=lambda pair: pair[0])
         items = [item for _, item in found]
@@ -134,6 +141,30 @@ class Previews:
             resumable=ranges,
             duplicate_of=earlier.id if earlier else None,
         )
+
+    async def _ruled(
+        self, order: DownloadOrder, drafts: list[Draft], previews: list[Preview]
+    ) -> list[Preview]:
+        """Add what the rules make of each, now that name and size are known."""
+        if self._rules is None:
+            return previews
+        rules, shown = await self._rules.all(), []
+        for draft, preview in zip(drafts, previews, strict=True):
+            if preview.seen and preview.name is not None:
+                self._rules.saw(draft.spec.urls[0], preview.name, preview.size)
+            try:
+                ruled = self._rules.apply(rules, draft, order.model_fields_set)
+            except FerryError as error:
+                shown.append(_failed(preview.place, preview.url, error))
+                continue
+            own = {
+                "rule": ruled.rule.body.name if ruled.rule else None,
+                "category": ruled.category if order.category is None else order.category,
+                "folder": ruled.draft.spec.folder,
+                "unpack": ruled.draft.spec.unpack,
+            }
+            shown.append(preview.model_copy(update=own))
+        return shown
 
     async def _answer(self, draft: Draft) -> tuple[Mapping[str, str], str]:
         """Return headers (names in lower case) and address of the first answer."""

@@ -17,6 +17,7 @@ from ferryman.downloads.conflicts import Clash, existing, refusal, repeated
 from ferryman.downloads.earlier import Earlier
 from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Duplicates, Secrets
 from ferryman.downloads.order import Draft, OrderReader, Refused, Rights, host_of
+from ferryman.downloads.rules.service import Applied, Rules
 from ferryman.jobs.model import Document, Job, NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.windows import parse_window
@@ -26,8 +27,9 @@ from ferryman.web.shapes import seconds_of
 class Downloads:
     """Makes download jobs. Safe to use from many tasks at once."""
 
-    def __init__(self, ledger: Ledger, live: Live, box: SecretBox) -> None:
-        """Put jobs into `ledger`, files below the download folder, secrets into `box`."""
+    def __init__(self, ledger: Ledger, live: Live, box: SecretBox, rules: Rules | None = None) -> None:
+        """Put jobs into `ledger`, files below the download folder, secrets into `box`; `rules` add to every order."""
+        self._rules = rules
         self._ledger = ledger
         self._live = live
         self._box = box
@@ -43,17 +45,19 @@ class Downloads:
         decided. Nothing is written but the jobs. Downloads that are skipped as duplicates are told as refused.
         """
         reader = OrderReader(order, self.rights(caller))
-        drafts = await asyncio.to_thread(reader.read, partial=partial)
+        read = await asyncio.to_thread(reader.read, partial=partial)
+        ruled, refused = await self._ruled(read, order, partial=partial)
+        drafts = [one.draft for one in ruled]
         await asyncio.to_thread(self._look, drafts)
         who = f"{caller.user_id or caller.name}/{key}/" if key else None
         left = await self._asked(drafts, caller, who)
-        jobs = await asyncio.to_thread(self._jobs, order, drafts, left, caller, who)
-        return await self._ledger.submit_many(jobs), [*reader.refused, *left.values()]
+        jobs = await asyncio.to_thread(self._jobs, order, ruled, left, caller, who)
+        return await self._ledger.submit_many(jobs), [*reader.refused, *refused, *left.values()]
 
     def _jobs(
         self,
         order: DownloadOrder,
-        drafts: list[Draft],
+        ruled: list[Applied],
         left: dict[int, Refused],
         caller: Principal,
         who: str | None,
@@ -63,21 +67,37 @@ class Downloads:
         return [
             NewJob(
                 kind=KIND,
-                title=draft.title,
-                spec=self.sealed(draft).model_dump(mode="json"),
-                priority=order.priority,
+                title=one.draft.title,
+                spec=self.sealed(one.draft).model_dump(mode="json"),
+                priority=order.priority if one.priority is None else one.priority,
                 owner=caller.user_id,
                 idempotency_key=f"{who}{index}" if who else None,
                 not_before=seconds_of(order.not_before),
                 window=window,
-                category=order.category or None,
-                same=functools.partial(self._asks_for, draft),
+                category=(one.category if order.category is None else order.category) or None,
+                same=functools.partial(self._asks_for, one.draft),
                 max_attempts=ATTEMPTS,
-                host=host_of(draft.spec.urls[0]),
+                host=host_of(one.draft.spec.urls[0]),
             )
-            for index, draft in enumerate(drafts)
+            for index, one in enumerate(ruled)
             if index not in left
         ]
+
+    async def _ruled(
+        self, drafts: list[Draft], order: DownloadOrder, *, partial: bool
+    ) -> tuple[list[Applied], list[Refused]]:
+        """Add what the rules say to what was not asked for explicitly. Raises what they refuse, unless `partial`."""
+        if self._rules is None:
+            return [Applied(draft) for draft in drafts], []
+        rules, given = await self._rules.all(), order.model_fields_set
+        ruled, refused = await asyncio.to_thread(self._rules.apply_all, rules, drafts, given)
+        if refused and not (partial and ruled):
+            first = refused[0].error
+            first.fields = {
+                str(one.place): f"{one.error.message} {one.error.advice}" for one in refused[:200]
+            }
+            raise first
+        return ruled, refused
 
     async def _asked(self, drafts: list[Draft], caller: Principal, who: str | None) -> dict[int, Refused]:
         """Ask about what is in the way, and return what is to be skipped, by index. Raises `Conflict`.

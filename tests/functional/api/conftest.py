@@ -24,6 +24,9 @@ from ferryman.downloads import api as downloads_api
 from ferryman.downloads.change import Changes
 from ferryman.downloads.handler import DownloadHandler
 from ferryman.downloads.preview import Previews
+from ferryman.downloads.rules import api as rules_api
+from ferryman.downloads.rules.service import Rules
+from ferryman.downloads.rules.sql import RuleStore
 from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
@@ -65,12 +68,14 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     ledger = Ledger(SqlStore(database), LocalDispatch(), hub, clock, folder)
     engine, box = Engine(), box or SecretBox(folder / "secret.key")
     settings = SettingsService(database, Live(Settings(home=folder)), audit, clock, box)
-    downloads = Downloads(ledger, settings.live, box)
+    rules = Rules(RuleStore(database), clock, settings.live.now)
+    downloads = Downloads(ledger, settings.live, box, rules)
     handler = DownloadHandler(engine, folder / "downloads", box, private=bool)
     speed = Speed(engine, settings)
     changes = Changes(ledger, Running(), folder / "downloads")
-    previews = Previews(engine, handler, downloads, ledger, patience=0.2)
+    previews = Previews(engine, handler, downloads, ledger, patience=0.2, rules=rules)
     parts = [
+        Part("rules", api=rules_api.router(rules)),
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
         Part("console", api=router(ledger, accounts, audit, settings)),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
