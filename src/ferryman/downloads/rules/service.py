@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ferryman.core.clock import Clock
-from ferryman.core.errors import Exhausted, FerryError, Invalid, NotFound
+from ferryman.core.errors import Conflict, FerryError, Invalid, NotFound
 from ferryman.core.ids import new_id
 from ferryman.core.paths import join_within
 from ferryman.core.settings import Settings
@@ -72,11 +72,11 @@ class Rules:
         raise _unknown(rule_id)
 
     async def add(self, bodies: Sequence[RuleBody]) -> list[Rule]:
-        """Append rules, all or none. Raises `Invalid` (`rule_invalid`), `Exhausted` (`rules_full`)."""
+        """Append rules, all or none. Raises `Invalid` (`rule_invalid`), `Conflict` (`rules_full`)."""
         now = self._clock.now()
         rules = [Rule(new_id(now), check_rule(body), now, now) for body in bodies]
         if not await self._store.add(rules, MOST_RULES):
-            raise Exhausted(
+            raise Conflict(
                 "rules_full",
                 f"There may be {MOST_RULES} rules.",
                 advice="Remove some, or put more conditions into one.",

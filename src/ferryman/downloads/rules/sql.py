@@ -56,7 +56,7 @@ class RuleStore:
             if count + len(rules) > most:
                 return False
             for place, rule in enumerate(rules, (last if last is not None else -1) + 1):
-                conn.execute(insert(_RULES).values(_values(rule), position=place))
+                conn.execute(insert(_RULES).values({**_values(rule), "position": place}))
             return True
 
         return await self._db.write(work)
@@ -67,7 +67,7 @@ class RuleStore:
         def work(conn: Connection) -> None:
             conn.execute(delete(_RULES))
             for place, rule in enumerate(rules):
-                conn.execute(insert(_RULES).values(_values(rule), position=place))
+                conn.execute(insert(_RULES).values({**_values(rule), "position": place}))
 
         await self._db.write(work)
 
