@@ -6,8 +6,10 @@
 import argparse
 import asyncio
 import dataclasses
+import functools
 import itertools
 import random
+import shutil
 import statistics
 import tempfile
 import time
@@ -18,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.history import KINDS, NOW, OWNERS, fill, past_job
+from bench.history import CATEGORIES, HOSTS, KINDS, NOW, OWNERS, fill, past_job
 from ferryman.core.ids import new_id
 from ferryman.db import Database, sqlite_url
 from ferryman.jobs.model import Query, Reason, State
@@ -42,6 +44,20 @@ FILTERS: dict[str, Query] = {
     "owner of few": Query(owner=OWNERS[-1]),
     "a day long ago": Query(since=NOW - 300 * 86400, until=NOW - 299 * 86400),
     "older than half a year": Query(until=NOW - 183 * 86400),
+    "category of a third": Query(categories=(CATEGORIES[0],)),
+    "category of a thousandth": Query(categories=(CATEGORIES[-1],)),
+    "host of many": Query(hosts=(HOSTS[0],)),
+    "host of few": Query(hosts=(HOSTS[60],)),
+    "category and host, failed": Query(
+        categories=(CATEGORIES[1],), hosts=(HOSTS[3],), states=(State.FAILED,)
+    ),
+    "larger than 1 GB": Query(min_size=10**9),
+    "between 1 and 2 MB": Query(min_size=10**6, max_size=2 * 10**6),
+    "finished long ago": Query(finished_since=NOW - 300 * 86400, finished_until=NOW - 270 * 86400),
+    "owner, category, size, half a year": Query(
+        owner=OWNERS[1], categories=(CATEGORIES[2],), min_size=10**8, since=NOW - 183 * 86400
+    ),
+    "history of downloads": Query(kinds=(KINDS[0],), states=ENDED),
 }
 SEARCHES: dict[str, Query] = {
     "word of a tenth": Query(text="debian"),
@@ -54,8 +70,12 @@ SEARCHES: dict[str, Query] = {
     "word of errors": Query(text="reset peer"),
     "word, few owner": Query(text="debian", owner=OWNERS[-1]),
     "word, long ago": Query(text="debian", until=NOW - 299 * 86400),
+    "word, host": Query(text="debian", hosts=(HOSTS[3],)),
+    "word, category, large": Query(text="kernel", categories=(CATEGORIES[3],), min_size=10**9),
+    "two words, half a year": Query(text="debian kernel", until=NOW - 183 * 86400),
 }
-SORTS = ("-created_at", "created_at", "-finished_at", "-updated_at", "title", "run_order")
+SORTS = ("-created_at", "created_at", "-finished_at", "-updated_at", "title", "run_order", "-size")
+SORTS_OF_SEARCH = ("-created_at", "-finished_at", "-updated_at", "title", "-size")
 
 
 async def accepting(store: SqlStore, rounds: int) -> float:
@@ -92,7 +112,7 @@ def lists() -> Iterator[tuple[str, Query]]:
     """Every filter in every order, and every search in the orders that the console offers for it."""
     for (name, query), sort in itertools.product(FILTERS.items(), SORTS):
         yield f"{name}, {sort}", dataclasses.replace(query, sort=sort)
-    for (name, query), sort in itertools.product(SEARCHES.items(), ("-created_at", "-finished_at", "title")):
+    for (name, query), sort in itertools.product(SEARCHES.items(), SORTS_OF_SEARCH):
         yield f"search {name}, {sort}", dataclasses.replace(query, sort=sort)
 
 
@@ -120,9 +140,12 @@ async def measure(folder: Path, jobs: int, rounds: int) -> list[tuple[str, str, 
     """Rows of figure, measured, target, and whether it holds."""
     database = Database(sqlite_url(folder / "ferry.db"))
     database.migrate()
-    began = time.perf_counter()
-    fill(database, jobs)
-    print(f"made {jobs:,} jobs in {time.perf_counter() - began:.0f} s", flush=True)
+    if not await database.read(
+        lambda connection: connection.exec_driver_sql("SELECT max(seq) FROM jobs").scalar()
+    ):
+        began = time.perf_counter()
+        fill(database, jobs)
+        print(f"made {jobs:,} jobs in {time.perf_counter() - began:.0f} s", flush=True)
     store = SqlStore(database)
     accepted, worked = await accepting(store, rounds), await working(store, rounds)
     rows = [
@@ -134,6 +157,10 @@ async def measure(folder: Path, jobs: int, rounds: int) -> list[tuple[str, str, 
         taken = await asking(store, query, 3 * rounds)
         everything += taken
         rows.append(_row(name, taken))
+    for name, query in (FILTERS | SEARCHES).items():
+        rows.append(
+            _row(f"sums of {name}", await _timed(functools.partial(store.summary, query), 3 * rounds), 100)
+        )
     rows.append(_row("counts by state", await _timed(lambda: store.counts((), None), 20 * rounds)))
     rows.append(_row("counts of an owner", await _timed(lambda: store.counts((), OWNERS[0]), 20 * rounds)))
     rows.append(_row(f"all lists together (median {statistics.median(everything):.1f})", everything))
@@ -141,9 +168,9 @@ async def measure(folder: Path, jobs: int, rounds: int) -> list[tuple[str, str, 
     return rows
 
 
-def _row(name: str, taken: list[float]) -> tuple[str, str, str, bool]:
+def _row(name: str, taken: list[float], most: int = 50) -> tuple[str, str, str, bool]:
     slow = late(taken)
-    return f"{name}: p95 ms", f"{slow:.1f}", "< 50", slow < 50
+    return f"{name}: p95 ms", f"{slow:.1f}", f"< {most}", slow < most
 
 
 async def _timed(ask: Callable[[], Any], times: int) -> list[float]:
@@ -162,9 +189,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
     parser.add_argument("--quick", action="store_true", help="20,000 jobs and one round")
     parser.add_argument("--folder", type=Path, help="where the file is made (default: the temporary folder)")
+    parser.add_argument("--database", type=Path, help="measure in a copy of this one instead of a new one")
     options = parser.parse_args()
     jobs, rounds = (20_000, 1) if options.quick else (options.jobs, options.rounds)
     with tempfile.TemporaryDirectory(prefix="ferryman-bench-", dir=options.folder) as folder:
+        if options.database:
+            shutil.copy(options.database, Path(folder) / "ferry.db")
         rows = asyncio.run(measure(Path(folder), jobs, rounds))
     table = Table("figure", "measured", "target", "", title=f"Ledger on SQLite with {jobs:,} jobs")
     for name, value, target, holds in rows:

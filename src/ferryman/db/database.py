@@ -191,7 +191,7 @@ def _sqlite_engine(url: str, readers: int) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16384",
-            "mmap_size=1073741824",
+            "mmap_size=2147418112",
             "temp_store=MEMORY",
             "wal_autocheckpoint=4000",
         ):

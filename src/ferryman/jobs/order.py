@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, func, literal, literal_column, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, literal_column, tuple_
 
 from ferryman.core.errors import Invalid
 from ferryman.jobs.tables import JOBS
@@ -59,13 +59,23 @@ class Order:
         """The condition of what follows `values`."""
         here = tuple_(*self.keys(of))
         there = tuple_(*[literal(value, key.type) for value, key in zip(values, self.columns, strict=True)])
-        return here < there if self.down else here > there
+        return self._beyond(here < there if self.down else here > there, literal(values[0]), of)
 
     def before(self, of: Column) -> Filter:
         """The condition of what comes before the parameters `bound_0`, `bound_1` and so on."""
         here = tuple_(*self.keys(of))
         there = tuple_(*[bindparam(f"bound_{n}", type_=key.type) for n, key in enumerate(self.columns)])
-        return here > there if self.down else here < there
+        bound = here > there if self.down else here < there
+        if self.name != "size":
+            return bound
+        first = bindparam("bound_0", type_=JOBS.c.size.type)
+        return and_(bound, sized(of) >= first if self.down else sized(of) <= first)
+
+    def _beyond(self, bound: Filter, first: Any, of: Column) -> Filter:
+        """SQLite takes an index on an expression for a comparison of one value, not of several together."""
+        if self.name != "size":
+            return bound
+        return and_(bound, sized(of) <= first if self.down else sized(of) >= first)
 
     def key(self, row: Any) -> tuple[Any, ...]:
         """Where a row is in the order."""

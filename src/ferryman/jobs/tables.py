@@ -109,8 +109,41 @@ BLOCKS: Final = Table(
 )
 """SQLite only: when the jobs of a block of `BLOCK` neighbouring rows were accepted, the earliest and the latest."""
 
+LATEST: Final = Table(
+    "job_latest",
+    METADATA,
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("latest", Float(53), nullable=False),
+)
+"""SQLite only: no job of the block was changed after `latest`; triggers see to it."""
+
+SUMS: Final = Table(
+    "job_sums",
+    METADATA,
+    Column("owner", String(36), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("state", String(12), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+"""SQLite only: the sizes of all jobs, kept by triggers; rows are those of `COUNTS`."""
+
 WORDS: Final = table("jobs_words", column("rowid", BigInteger), column("jobs_words"))
 """SQLite only: the full-text index of title and error; rows are those of `JOBS` by `seq`."""
+
+FACTS: Final = table(
+    "job_facts",
+    *[
+        column(name, JOBS.c[name].type)
+        for name in (
+            "seq", "kind", "state", "owner", "category", "host",
+            "reason", "created_at", "finished_at", "updated_at", "size",
+        )
+    ],
+)  # fmt: skip
+"""SQLite only: what filters and most orders look at, by row, from an index that has nothing else."""
+
+HELD: Final = Table("held", METADATA, Column("seq", Integer, primary_key=True), prefixes=["TEMPORARY"])
+"""SQLite only: what matches the words of a search, while it runs; each connection has its own."""
 
 BLOCK: Final = 1024
 Cell = tuple[str, str, str]

@@ -11,10 +11,10 @@ from ferryman.core.ids import new_id
 from ferryman.db import Database, sqlite_url
 from ferryman.db.values import fold
 from ferryman.jobs import search
+from ferryman.jobs.conditions import words_of
 from ferryman.jobs.model import NewJob, Progress, Query, Reason, State
 from ferryman.jobs.order import SORTS
 from ferryman.jobs.ports import Claim, Outcome
-from ferryman.jobs.search import words_of
 from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.transitions import Cause
 
@@ -144,12 +144,16 @@ async def walked(store, query):
             return seen
 
 
-@pytest.mark.parametrize("few", [-1, 6, 4000], ids=["walk", "either", "gather"])
-def test_a_list_shows_what_a_look_at_every_job_would_show(home, few, monkeypatch):
+@pytest.mark.parametrize("gather", [False, None, True], ids=["walk", "either", "gather"])
+@pytest.mark.parametrize("held", [0, 60_000], ids=["words read", "words held"])
+def test_a_list_shows_what_a_look_at_every_job_would_show(home, gather, held, monkeypatch):
     store, jobs = home
-    monkeypatch.setattr(search, "few_of", lambda limit, number, *, wordy: few)
+    monkeypatch.setattr(search, "MOST_HELD", held)
+    if gather is not None:
+        monkeypatch.setattr(search, "cheaper", lambda gathering, walking: gather)
+        monkeypatch.setattr(search, "NEAR", -1000)
 
-    @settings(max_examples=150)
+    @settings(max_examples=100)
     @given(queries)
     def check(query):
         if query.parent is not None:
