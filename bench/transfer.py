@@ -234,11 +234,18 @@ class Watcher(threading.Thread):
         return self._most
 
 
+def _environment() -> dict[str, str]:
+    """Ours without the wish to compile all of Python's sources again at each start: nobody installs it like that."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def measure(tool: Tool) -> Run:
     """Run a tool's commands and count what they used."""
     began, cpu, memory = time.monotonic(), 0.0, 0
     for command in tool.commands:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment()
+        )
         assert process.stderr
         watcher = Watcher(process.pid)
         said = process.stderr.read()

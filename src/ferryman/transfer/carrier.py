@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ferryman.core.errors import FerryError
+from ferryman.transfer.disk import PartFile
 from ferryman.transfer.http import Head
 from ferryman.transfer.model import AddressRule, Options
 
@@ -31,7 +32,7 @@ class Sink(Protocol):
     """Who gets the bytes of an exchange. After `ended` or `Exchange.cancel` nothing is called any more."""
 
     @property
-    def fd(self) -> int:
+    def part(self) -> PartFile:
         """The file bytes go to."""
         ...
 
@@ -49,11 +50,15 @@ class Sink(Protocol):
         ...
 
     def offset(self) -> int:
-        """Where the next byte belongs in `fd`."""
+        """Where the next byte belongs in `part`."""
+        ...
+
+    def lent(self, count: int) -> None:
+        """`count` more bytes were read and are being written at `offset`, which moves on; `took` will count them."""
         ...
 
     def took(self, count: int) -> None:
-        """`count` bytes were put into `fd` at `offset`."""
+        """`count` bytes were put into `part`: at `offset`, or where those that were lent first belong."""
         ...
 
     def put(self, data: memoryview) -> int:

@@ -1,6 +1,8 @@
 """The arriving file: writing it, keeping its pages from filling the memory, and finishing it durably."""
 
+import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import queue
@@ -15,6 +17,7 @@ from ferryman.transfer.journal import busy
 from ferryman.transfer.plan import MiB
 
 REGION: Final = 8 * MiB
+_NEVER: Final = 1 << 62
 _START, _WAIT = 2, 7  # SYNC_FILE_RANGE_WRITE; and WAIT_BEFORE | WRITE | WAIT_AFTER
 
 
@@ -34,10 +37,12 @@ class PartFile:
         """Open or create and lock. Raises `Conflict` (`target_busy`), `OSError`."""
         self.path = path
         self.fd = _open_locked(path)
-        self.needed_from = 1 << 62
+        self.needed_from = _NEVER
         self.lock = threading.Lock()
         self.closed = False
         self.regions: deque[tuple[int, int]] = deque()
+        self._direct: int | None = None
+        self._direct_tried = False
 
     @property
     def size(self) -> int:
@@ -51,6 +56,31 @@ class PartFile:
             at += done
             data = data[done:]
 
+    def write_through(self, data: memoryview, at: int) -> None:
+        """Write whole pages past the page cache, where the file system can and nobody will read them again.
+
+        `data` begins at a page in memory and `at` at one in the file. Raises `OSError`.
+        """
+        fd = self._direct_fd() if self.needed_from == _NEVER else None
+        while data and fd is not None:
+            try:
+                done = os.pwrite(fd, data, at)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                break  # opened, but refused after all: some network file systems
+            at, data = at + done, data[done:]
+            if done % 4096:
+                break  # a nearly full disk: the rest has lost its alignment
+        self.write(data, at)
+
+    def _direct_fd(self) -> int | None:
+        if not self._direct_tried:
+            self._direct_tried = True
+            with contextlib.suppress(OSError):
+                self._direct = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
+        return self._direct
+
     def still_there(self) -> bool:
         """Whether the path still leads to this file."""
         return _is_at(self.fd, self.path)
@@ -63,6 +93,8 @@ class PartFile:
                     self.path.unlink(missing_ok=True)
                 self.closed = True
                 os.close(self.fd)
+                if self._direct is not None:
+                    os.close(self._direct)
 
 
 def _is_at(fd: int, path: Path) -> bool:

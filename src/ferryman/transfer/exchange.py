@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ferryman.core.errors import Denied, FerryError, Unavailable
+from ferryman.transfer.ahead import Ahead
 from ferryman.transfer.body import Chunked
 from ferryman.transfer.carrier import Ask, Sink
-from ferryman.transfer.failures import shown
-from ferryman.transfer.http import Head, host_key, parse_head
+from ferryman.transfer.connection import Connection
+from ferryman.transfer.failures import shown, tls_error
+from ferryman.transfer.http import Head, host_key, parse_head, request_text
 from ferryman.transfer.pump import READ, WRITE
 from ferryman.transfer.resolve import Address
 from ferryman.transfer.tls import TlsSocket
+from ferryman.transfer.writer import BUFFER, PAGE, WORTH
 
 if TYPE_CHECKING:
     from ferryman.transfer.wire import Wire
@@ -25,20 +28,6 @@ _HEAD_READ: Final = 128 * 1024
 _HEAD_MOST: Final = 64 * 1024
 _SPLICE: Final = 0x01 | 0x02  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK
 _LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class Connection:
-    """A connected socket and where it leads."""
-
-    __slots__ = ("fd", "idle_since", "ip", "key", "plain", "sock", "used")
-
-    def __init__(self, sock: socket.socket | TlsSocket, ip: str, key: object) -> None:
-        """Own `sock`."""
-        self.sock, self.ip, self.key = sock, ip, key
-        self.fd = sock.fileno()
-        self.plain = isinstance(sock, socket.socket)
-        self.idle_since = 0.0
-        self.used = False
 
 
 class WireExchange:
@@ -66,6 +55,7 @@ class WireExchange:
         self._chunked: Chunked | None = None
         self._keep = False
         self._failure: FerryError | None = None
+        self._ahead = Ahead(wire.writer, sink, self._written)
         self.connected = False
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -94,6 +84,7 @@ class WireExchange:
         if not self._over:
             self._over = True
             self._close()
+            self._ahead.forget()
 
     def tick(self, now: float) -> None:
         """Try the next address when connecting takes too long."""
@@ -105,6 +96,9 @@ class WireExchange:
             )
 
     def _end(self, error: FerryError | OSError | None) -> None:
+        if self._over:
+            return
+        error = self._ahead.settle() or error
         if self._over:
             return
         self._over = True
@@ -199,7 +193,7 @@ class WireExchange:
                 self._pump.unwatch(sock.fileno())
                 self._sock = TlsSocket(sock, context, self._parts.hostname)
             except (FerryError, OSError, ValueError) as error:
-                self._end(error if isinstance(error, FerryError) else _tls_error(self._ask.url, error))
+                self._end(error if isinstance(error, FerryError) else tls_error(self._ask.url, error))
                 return
             self._handshake(ip)
             return
@@ -215,7 +209,7 @@ class WireExchange:
         except ssl.SSLWantWriteError:
             self._pump.watch(sock.fileno(), WRITE, lambda _: self._handshake(ip))
         except (OSError, ValueError) as error:
-            self._end(_tls_error(self._ask.url, error))
+            self._end(tls_error(self._ask.url, error))
         else:
             self._send_on(Connection(sock, ip, self._key))
 
@@ -224,21 +218,10 @@ class WireExchange:
     def _send_on(self, connection: Connection) -> None:
         self._connection, self._sock = connection, connection.sock
         self.connected = True
-        self._out = self._request()
+        ask = self._ask
+        span = f"bytes={ask.start}-{'' if ask.end is None else ask.end - 1}"
+        self._out = request_text(ask.url, [*ask.headers, *([("Range", span)] if ask.ranged else [])])
         self._write(WRITE)
-
-    def _request(self) -> bytes:
-        parts, ask = self._parts, self._ask
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host = parts.hostname or ""
-        host = f"[{host}]" if ":" in host else host
-        if parts.port and parts.port != (443 if parts.scheme == "https" else 80):
-            host = f"{host}:{parts.port}"
-        lines = [f"GET {target} HTTP/1.1", f"Host: {host}"]
-        lines += [f"{name}: {value}" for name, value in ask.headers]
-        if ask.ranged:
-            lines.append(f"Range: bytes={ask.start}-{'' if ask.end is None else ask.end - 1}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
     def _write(self, _: int) -> None:
         connection = self._connection
@@ -348,6 +331,8 @@ class WireExchange:
         try:
             if connection.plain and self._chunked is None:
                 self._splice(connection, want)
+            elif self._ahead or (self._left is not None and self._left >= WORTH and not self._sink.limited):
+                self._receive_ahead(connection, want)
             else:
                 self._receive(connection, want)
         except _LATER:
@@ -360,7 +345,9 @@ class WireExchange:
     def _hold(self, want: int) -> None:
         connection = self._connection
         assert connection
-        if want == 0:
+        if self._ahead:
+            self._pump.unwatch(connection.fd)  # `_written` looks again
+        elif want == 0:
             self._paused = True
             self._pump.unwatch(connection.fd)
         else:
@@ -382,7 +369,7 @@ class WireExchange:
         at, left = self._sink.offset(), count
         try:
             while left:
-                moved = os.splice(source, self._sink.fd, left, offset_dst=at, flags=0x01)
+                moved = os.splice(source, self._sink.part.fd, left, offset_dst=at, flags=0x01)
                 at, left = at + moved, left - moved
         except OSError as error:
             self._wire.break_pipe()
@@ -392,26 +379,73 @@ class WireExchange:
         self._count(count)
 
     def _receive(self, connection: Connection, want: int) -> None:
-        buffer, got = self._wire.buffer, 0
-        closed = False
+        got, closed = self._fill(connection, self._wire.buffer[:want])
+        if got:
+            self._give(self._wire.buffer[:got])
+        self._received(connection, closed=closed, full=got == want)
+
+    def _receive_ahead(self, connection: Connection, want: int) -> None:
+        """Read into a buffer of the writer: while it writes, the next one is filled."""
+        writer, at = self._wire.writer, self._sink.offset()
+        buffer = writer.take()
+        if buffer is None:
+            self._pump.unwatch(connection.fd)
+            writer.wait(self._go_on)
+            return
+        skip = at % PAGE
+        want -= (at + want) % PAGE if want == BUFFER else 0  # the next buffer then begins with a whole page
         try:
-            while got < want:
-                count = connection.sock.recv_into(buffer[got:want])
+            got, closed = self._fill(connection, buffer[skip : skip + want])
+        except BaseException:
+            writer.give_back(buffer)
+            raise
+        if got and (self._ahead or got >= WORTH):
+            self._left = None if self._left is None else self._left - got
+            self._ahead.send(buffer, skip, got)
+        else:
+            if got:
+                self._give(buffer[skip : skip + got])
+            writer.give_back(buffer)
+        if self._left == 0 and self._ahead:
+            self._pump.unwatch(connection.fd)
+        else:
+            self._received(connection, closed=closed, full=got == want)
+
+    def _fill(self, connection: Connection, view: memoryview) -> tuple[int, bool]:
+        """Read until `view` is full or nothing is there; returns how much, and whether the other side closed."""
+        got = 0
+        try:
+            while got < len(view):
+                count = connection.sock.recv_into(view[got:])
                 if not count:
-                    closed = True
-                    break
+                    return got, True
                 got += count
         except _LATER:
             pass
         except OSError:
             if not got:
                 raise
-        if got:
-            self._give(buffer[:got])
+        return got, False
+
+    def _received(self, connection: Connection, *, closed: bool, full: bool) -> None:
         if closed and not self._over:
             self._closed_by_server()
-        elif got == want and not self._over and not connection.plain:
+        elif full and not self._over and not connection.plain:
             self._pump.soon(self._read_more)
+
+    def _written(self, error: OSError | None) -> None:
+        if error:
+            self._end(error)
+        elif self._left == 0 and not self._ahead:
+            self._end(None)
+        elif self._left and not self._ahead:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read again after waiting for the writer; also to notice that the span ended meanwhile."""
+        if not self._over and not self._paused and self._connection:
+            self._pump.watch(self._connection.fd, READ, self._read_body)
+            self._read_body(READ)
 
     def _give(self, data: memoryview) -> None:
         try:
@@ -454,14 +488,3 @@ class WireExchange:
             self._end(
                 Unavailable("connection_lost", f"{shown(self._ask.url)}: the connection ended too early.")
             )
-
-
-def _tls_error(url: str, error: Exception) -> FerryError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Denied(
-            "certificate_untrusted",
-            f"{shown(url)}: the certificate is not trusted ({error.verify_message}).",
-            advice="Give the CA's certificate with --cacert, or check the host name.",
-        )
-    reason = getattr(error, "reason", None) or error
-    return Unavailable("tls_failed", f"{shown(url)}: no secure connection ({reason}).")

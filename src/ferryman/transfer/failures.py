@@ -1,6 +1,7 @@
 """The errors of this room, each with the value that was wrong and what to do. Pure."""
 
 import errno
+import ssl
 from pathlib import Path
 
 from ferryman.core.digests import Digest
@@ -113,3 +114,15 @@ def curl_error(code: int, message: str, url: str) -> FerryError:
         return Invalid(wrong, f"'{where}' cannot be fetched ({message}).", advice=advice)
     name, words = _CURL_CODES.get(code, ("connection_lost", "the transfer broke off"))
     return Unavailable(name, f"{where}: {words} ({message}).", advice="Try again later.")
+
+
+def tls_error(url: str, error: Exception) -> FerryError:
+    """Say why no secure connection came about."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Denied(
+            "certificate_untrusted",
+            f"{shown(url)}: the certificate is not trusted ({error.verify_message}).",
+            advice="Give the CA's certificate with --cacert, or check the host name.",
+        )
+    reason = getattr(error, "reason", None) or error
+    return Unavailable("tls_failed", f"{shown(url)}: no secure connection ({reason}).")

@@ -1,12 +1,28 @@
-"""Reading HTTP answers: head, Content-Range, Retry-After, redirects. Pure; everything read is hostile."""
+"""HTTP as text: the request, and reading answers (head, Content-Range, Retry-After, redirects).
+
+Pure; everything read is hostile.
+"""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE)
+
+
+def request_text(url: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return a GET request for `url`: its head with Host and `headers`."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    if parts.port and parts.port != (443 if parts.scheme == "https" else 80):
+        host = f"{host}:{parts.port}"
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

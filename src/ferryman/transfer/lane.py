@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from ferryman.core.errors import FerryError
 from ferryman.transfer.carrier import Exchange
-from ferryman.transfer.disk import REGION
+from ferryman.transfer.disk import REGION, PartFile
 from ferryman.transfer.http import Head
 from ferryman.transfer.judge import Asked
 from ferryman.transfer.plan import LaneView
@@ -28,13 +28,17 @@ class Mirror:
 
 
 class Lane:
-    """A span in arrival: `[start, end)`, next byte `pos`. Implements `carrier.Sink`."""
+    """A span in arrival: `[start, end)`, written up to `pos`, `ahead` bytes more on their way into the file.
+
+    Implements `carrier.Sink`.
+    """
 
     def __init__(self, task: "Task", mirror: Mirror, host: str, asked: Asked, now: float) -> None:
         """Know the task and what was asked; the exchange is set by the task."""
         self.task, self.mirror, self.host, self.asked = task, mirror, host, asked
         self.start = self.pos = self._flushed = asked.start
         self.end = OPEN_END if asked.end is None else asked.end
+        self.ahead = 0
         self.body_end = OPEN_END
         self.exchange: Exchange | None = None
         self.begun = self.last_at = now
@@ -45,11 +49,11 @@ class Lane:
         self._rate_pos, self._rate_at = self.pos, now
 
     @property
-    def fd(self) -> int:
+    def part(self) -> PartFile:
         """Where bytes go."""
         part = self.task.arrival.part
         assert part
-        return part.fd
+        return part
 
     @property
     def limited(self) -> bool:
@@ -58,7 +62,7 @@ class Lane:
 
     def view(self) -> LaneView:
         """The lane as the planner sees it."""
-        return LaneView(self.pos, self.end, self.rate)
+        return LaneView(self.offset(), self.end, self.rate)
 
     def answered(self, head: Head) -> bool:
         """Let the task judge the answer."""
@@ -69,9 +73,9 @@ class Lane:
 
     def room(self, limit: int) -> int:
         """At most up to the end of the span and what the rate limits allow."""
-        left = self.end - self.pos
+        left = self.end - self.offset()
         if left <= 0:
-            left = self.task.extend(self)
+            left = self.task.extend(self) - self.ahead
             if left <= 0:
                 return -1
         allowed = self.task.allowance(min(limit, left))
@@ -80,11 +84,16 @@ class Lane:
 
     def offset(self) -> int:
         """The next byte."""
-        return self.pos
+        return self.pos + self.ahead
+
+    def lent(self, count: int) -> None:
+        """Bytes were read and are being written."""
+        self.ahead += count
 
     def took(self, count: int) -> None:
         """Count bytes that are in the file."""
         self.pos += count
+        self.ahead = max(0, self.ahead - count)
         self.last_at = self.task.core.now()
         if self.pos - self._flushed >= REGION:
             self.flush()
@@ -97,9 +106,7 @@ class Lane:
             room = grown
         wanted = data[: max(0, room)]
         if wanted:
-            part = self.task.arrival.part
-            assert part
-            part.write(wanted, self.pos)
+            self.part.write(wanted, self.pos)
             self.took(len(wanted))
         return len(wanted)
 

@@ -168,7 +168,7 @@ class Task:
         rate = max((lane.rate for lane in self.lanes), default=0.0)
         first_byte = min((lane.first_byte for lane in self.lanes if lane.answered_yes), default=0.0)
         chunk = plan.chunk_for(rate, first_byte) if self._most > 1 else max(1, total)
-        take = plan.next_take(total, self.done(), [lane.view() for lane in self.lanes], chunk)
+        take = plan.next_take(total, self._held(), [lane.view() for lane in self.lanes], chunk)
         if take is None:
             return None
         if take.victim is not None:
@@ -315,6 +315,13 @@ class Task:
     def disk(self) -> int:
         """Bytes of the file that are written."""
         return self.arrival.base.size() + sum(lane.pos - lane.start for lane in self.lanes)
+
+    def _held(self) -> Ranges:
+        """What is written or on its way into the file."""
+        held = Ranges(self.arrival.base.spans())
+        for lane in self.lanes:
+            held.add(lane.start, lane.offset())
+        return held
 
     def done(self) -> Ranges:
         """The spans that are written."""

@@ -1,7 +1,7 @@
 """Our own HTTP/1.1 carrier for direct http and https: few system calls, big buffers, connections kept alive.
 
-Plain HTTP bodies go from socket to file inside the kernel (`splice`); TLS bodies are read many records per turn into
-one buffer shared by all connections and written with one call.
+Plain HTTP bodies go from socket to file inside the kernel (`splice`); TLS bodies are read many records per turn and,
+when much is there at once, written by a thread of their own (`writer`).
 """
 
 import contextlib
@@ -13,10 +13,12 @@ from typing import Final
 
 from ferryman.core.errors import Denied
 from ferryman.transfer.carrier import Ask, Sink
-from ferryman.transfer.exchange import Connection, WireExchange
+from ferryman.transfer.connection import Connection
+from ferryman.transfer.exchange import WireExchange
 from ferryman.transfer.pump import READ, Pump
 from ferryman.transfer.resolve import Resolver
 from ferryman.transfer.tls import Contexts
+from ferryman.transfer.writer import Writer
 
 _BUFFER: Final = 1024 * 1024
 _IDLE_SECONDS: Final = 30.0
@@ -31,6 +33,7 @@ class Wire:
         self.buffer = memoryview(bytearray(_BUFFER))
         self.resolver = Resolver(pump.post)
         self.contexts = Contexts()
+        self.writer = Writer(pump.post)
         self._idle: dict[object, list[Connection]] = {}
         self._pipe: tuple[int, int] | None = None
 
@@ -85,6 +88,7 @@ class Wire:
             for connection in list(connections):
                 self._drop(connection)
         self.break_pipe()
+        self.writer.close()
 
     def _drop(self, connection: Connection) -> None:
         if connection in self._idle.get(connection.key, ()):
