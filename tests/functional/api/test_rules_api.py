@@ -157,7 +157,7 @@ async def test_rules_are_applied_to_what_is_added_and_the_order_wins(ask, add, s
     digest = f"sha256:{'0' * 64}"
     job = await shown(await add(urls=["https://h.example/b.iso"], checksum=digest, **own))
     spec = job["spec"]
-    assert (job["category"], job["priority"], spec["folder"], spec["unpack"]) == ("", 5, "mine", True)
+    assert (job["category"], job["priority"], spec["folder"], spec["unpack"]) == (None, 5, "mine", True)
     assert (spec["rate_limit"], spec["connections"], spec["checksum_url"]) == (0, 5, None)
     other = await shown(await add(urls=["https://h.example/c.txt"]))
     assert (other["category"], other["spec"]["folder"]) == (None, "")
@@ -169,7 +169,7 @@ async def test_a_demanded_checksum_is_demanded(ask, add):
     assert (refused.status, refused.json()["code"], list(refused.json()["errors"])) == (
         422,
         "checksum_required",
-        ["checksum"],
+        ["urls.0"],
     )
     assert "strict" in refused.json()["detail"]
     assert (await add(urls=[f"https://h.example/a.iso sha256:{'0' * 64}"])).status == 202
