@@ -1,69 +1,73 @@
 """The page of settings, from `ferryman.core.settings.Settings`."""
 
-import typing
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
-from ferryman.core.settings import Settings
+from ferryman.core.settings import Kind, Meta, Section, Settings, meta_of
 from scripts.reference.page import Page, cell, code, table
 
 INTRO = """# Settings
 
-A setting is an environment variable `FERRY_NAME`, or `name` in `ferry.toml` in the home folder; the environment wins. A
-wrong value stops the start with a message that names it.
+A setting is an environment variable `FERRY_NAME`, or `name` in `ferry.toml` in the home folder, or is set in the console,
+with `ferry settings set` or through the API. The default gives way to the file, the file to the console, the console to
+the environment, and all to the command line. A wrong value in the file or the environment stops the start with a message
+that names it; a wrong stored value is left out with a warning.
+
+*At once* means that a change in the console takes effect while Ferryman runs, *next start* that it waits until then,
+*machine only* that it is set in the file or the environment and nowhere else.
 """
+_KINDS = {
+    Kind.NUMBER: "whole number",
+    Kind.TEXT: "text",
+    Kind.SWITCH: "true or false",
+    Kind.PATH: "path",
+    Kind.RATE: "rate",
+    Kind.TIMETABLE: "timetable",
+}
 
 
 def settings_page() -> Page:
-    """Every field of `Settings` with its type, limits, default and meaning."""
-    rows, missing = [], []
-    for name, field in Settings.model_fields.items():
-        if not field.description:
-            missing.append(f"setting {name}: no description")
-        rows.append(
-            (
-                code(f"FERRY_{name.upper()}"),
-                code(name),
-                cell(_values(field)),
-                code(_default(field)),
-                cell(field.description or ""),
-            )
-        )
-    head = ("variable", "in ferry.toml", "values", "default", "meaning")
-    return Page("settings.md", f"{INTRO}\n{table(head, rows)}", tuple(missing))
+    """Every field of `Settings` with its values, default, meaning, and when a change takes effect."""
+    known = [meta_of(name) for name in Settings.model_fields]
+    missing = tuple(f"setting {meta.name}: no description" for meta in known if not meta.description)
+    parts = [_section(section, [meta for meta in known if meta.section is section]) for section in Section]
+    return Page("settings.md", "\n".join([INTRO, *filter(None, parts)]), missing)
 
 
-def _values(field: FieldInfo) -> str:
-    """Say in words which values a field takes."""
-    limits = [str(limit) for limit in (_limit(item) for item in field.metadata) if limit]
-    return " ".join([_type(field.annotation), ", ".join(limits)]).strip()
-
-
-def _limit(constraint: Any) -> str:
-    names = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "pattern": "matching"}
-    for name, words in names.items():
-        value = getattr(constraint, name, None)
-        if value is not None:
-            return f"{words} {value}"
-    return ""
-
-
-def _type(annotation: Any) -> str:
-    if typing.get_origin(annotation) is typing.Literal:
-        return " or ".join(code(value) for value in typing.get_args(annotation))
-    arguments = [item for item in typing.get_args(annotation) if item is not type(None)]
-    if arguments and len(arguments) < len(typing.get_args(annotation)):
-        return _type(arguments[0])
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
-    return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default_factory is not None:
-        return "~/.local/share/ferryman" if field.annotation is Path else ""
-    if field.default is PydanticUndefined or field.default is None:
+def _section(section: Section, known: Sequence[Meta]) -> str:
+    if not known:
         return ""
-    return str(field.default)
+    rows = [
+        (
+            code(meta.variable),
+            code(meta.name),
+            cell(_values(meta)),
+            code(_default(meta)),
+            cell(_effect(meta)),
+            cell(meta.description),
+        )
+        for meta in known
+    ]
+    head = ("variable", "name", "values", "default", "a change takes effect", "meaning")
+    return f"## {section}\n\n{table(head, rows)}"
+
+
+def _effect(meta: Meta) -> str:
+    if meta.machine:
+        return "machine only"
+    return "at once" if meta.live else "next start"
+
+
+def _values(meta: Meta) -> str:
+    """Say in words which values a setting takes."""
+    if meta.choices:
+        return " or ".join(code(choice) for choice in meta.choices)
+    limits = [("at least", meta.minimum), ("at most", meta.maximum)]
+    said = ", ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
+    secret = ", secret" if meta.secret else ""
+    return f"{_KINDS[meta.kind]} {said}".strip() + secret
+
+
+def _default(meta: Meta) -> str:
+    if meta.name == "home":
+        return "~/.local/share/ferryman"
+    return "" if meta.default is None else str(meta.default)

@@ -1,23 +1,29 @@
 """The settings: what is in force, where it comes from, and changing it; `/api/v1/settings`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse
 
 from ferryman.accounts.model import Principal
-from ferryman.core.errors import NotFound
+from ferryman.core.errors import Invalid, NotFound
 from ferryman.core.live import Live
 from ferryman.core.secrets import mask
-from ferryman.core.settings import Kind, Origin, Section, Settings, meta_of
+from ferryman.core.settings import LONGEST, Kind, Origin, Section, Settings, meta_of
+from ferryman.core.timetable import Timetable
+from ferryman.core.units import parse_rate, plain_rate
 from ferryman.settings.exchange import LARGEST, Format, differing, exported, read, written
 from ferryman.settings.service import Change, SettingsService, shown, version_of
 from ferryman.settings.sql import Stored
 from ferryman.web.auth import allow
 from ferryman.web.shapes import JsonObject, Moment, Strict, moment
 
+T = TypeVar("T")
 Value = bool | int | float | str | list[Any] | None
 Reader = Annotated[Principal, allow("settings:read")]
 Writer = Annotated[Principal, allow("settings:write")]
@@ -45,6 +51,7 @@ class SettingView(BaseModel):
         description="The value this process works with; another than `value` until the next start."
     )
     default: Value
+    fallback: Value = Field(description="The value it has when what was set here is taken back.")
     origin: Origin
     description: str
     live: bool = Field(description="Whether a change takes effect at once, otherwise at the next start.")
@@ -95,6 +102,29 @@ class Import(Strict):
     format: Format = Format.TOML
 
 
+class TimetableText(Strict):
+    """A timetable to look at."""
+
+    rate_schedule: Annotated[str, Field(max_length=LONGEST)] = ""
+    rate_limit: Annotated[str, Field(max_length=100)] = "0"
+
+
+class TimetableView(BaseModel):
+    """What a timetable means in the local time of the server."""
+
+    cells: list[list[str | None]] = Field(
+        description="For each day from Monday on, for each hour: the limit, `0` for none, null where no rule counts."
+    )
+    whole_hours: bool = Field(
+        description="Whether the cells tell all: no rule begins or ends within an hour."
+    )
+    weekday: int = Field(description="What day it is now; 0 is Monday.")
+    hour: int
+    zone: str = Field(description="Name of the time zone.")
+    rate_limit: int = Field(description="Bytes per second in force now; 0 means none.")
+    changes_at: Moment | None = Field(description="When the limit next changes, null for never.")
+
+
 def settings_view(live: Live, stored: Mapping[str, Stored]) -> list[SettingView]:
     """Return every setting, by section and then in the order of its definition."""
     sections = list(Section)
@@ -113,6 +143,7 @@ def _view(name: str, live: Live, stored: Stored | None) -> SettingView:
         value=_plain(shown(name, after)),
         in_force=_plain(shown(name, now)),
         default=_plain(str(meta.default) if meta.kind is Kind.PATH and meta.default else meta.default),
+        fallback=_plain(shown(name, live.base)),
         origin=live.origin(name),
         description=meta.description,
         live=meta.live,
@@ -147,6 +178,12 @@ def router(settings: SettingsService) -> APIRouter:
     routes = APIRouter(prefix="/settings", tags=["settings"])
     _add_carrying(routes, settings)
     _add_changing(routes, settings)
+
+    @routes.post("/timetable")
+    async def look_at_timetable(_caller: Reader, body: TimetableText) -> TimetableView:
+        """Say what a timetable means, hour by hour, and what would be in force now. Changes nothing."""
+        return await asyncio.to_thread(timetable_view, body.rate_schedule, body.rate_limit)
+
     return routes
 
 
@@ -224,6 +261,34 @@ def _add_carrying(routes: APIRouter, settings: SettingsService) -> None:
         if dry_run:
             return changed_view(await settings.preview(wanted), dry_run=True)
         return changed_view(await settings.change(wanted, caller))
+
+
+def timetable_view(schedule: str, limit: str) -> TimetableView:
+    """Return what a timetable means. Raises `Invalid` that names the field."""
+    timetable, rate = (
+        _named("rate_schedule", Timetable.parse, schedule),
+        _named("rate_limit", parse_rate, limit),
+    )
+    cells, whole = timetable.hours()
+    now = time.time()
+    local = datetime.fromtimestamp(now, UTC).astimezone()
+    return TimetableView(
+        cells=[[None if cell is None else plain_rate(cell) for cell in day] for day in cells],
+        whole_hours=whole,
+        weekday=local.weekday(),
+        hour=local.hour,
+        zone=local.tzname() or "",
+        rate_limit=timetable.rate_at(now, rate),
+        changes_at=moment(timetable.next_change(now, rate)),
+    )
+
+
+def _named(field: str, read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except Invalid as error:
+        error.fields = {field: f"{error.message} {error.advice}."}
+        raise
 
 
 def changed_view(changes: list[Change], *, dry_run: bool = False) -> Changed:

@@ -72,9 +72,10 @@ class Live:
 
         return end
 
-    def without(self, name: str) -> Any:
-        """Return the value `name` has when the console stores none."""
-        return getattr(self._base, name)
+    @property
+    def base(self) -> Settings:
+        """The settings as they are when the console stores nothing."""
+        return self._base
 
     def check(self, console: Mapping[str, Any], touched: Collection[str]) -> Settings:
         """Return the settings with `console` stored, in which the names `touched` are new. Changes nothing.

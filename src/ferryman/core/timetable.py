@@ -15,6 +15,7 @@ from ferryman.core.units import parse_rate
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MINUTES: Final = 24 * 60
+_WEEK_MINUTES: Final = 7 * _DAY_MINUTES
 _RULE: Final = re.compile(
     r"(?:(?P<days>[a-z]{3}(?:[-+ ]+[a-z]{3})*)(?:\s+|\s*(?==)))?"
     r"(?:(?P<from>\d{1,2}:\d{2})\s*-\s*(?P<to>\d{1,2}:\d{2}))?\s*=\s*(?P<rate>.+)",
@@ -76,11 +77,30 @@ class Timetable:
         """
         if not self.rules:
             return None
-        present = self.rate_at(now, default, zone)
+        week = [default if limit is None else limit for limit in self.week()]
+        present = week[_minute_of_week(now, zone)]
         for moment in self._moments(now):
-            if self.rate_at(moment, default, zone) != present:
+            if week[_minute_of_week(moment, zone)] != present:
                 return moment
         return None
+
+    def week(self) -> list[int | None]:
+        """Return the limit of each minute of a week from Monday 00:00 on; None where no rule counts."""
+        found: list[int | None] = [None] * _WEEK_MINUTES
+        for rule in reversed(self.rules):
+            length = (rule.end - rule.start) % _DAY_MINUTES or _DAY_MINUTES
+            for day in rule.days:
+                begin = day * _DAY_MINUTES + rule.start
+                for minute in range(begin, begin + length):
+                    found[minute % _WEEK_MINUTES] = rule.rate
+        return found
+
+    def hours(self) -> tuple[list[list[int | None]], bool]:
+        """Return the limit at the begin of each hour of each day from Monday on, and whether it holds for whole hours."""
+        week = self.week()
+        cells = [[week[(day * 24 + hour) * 60] for hour in range(24)] for day in range(7)]
+        whole = all(week[minute] == week[minute - minute % 60] for minute in range(_WEEK_MINUTES))
+        return cells, whole
 
     def _moments(self, now: float) -> Iterator[float]:
         """Yield in order when the limit can change within eight days after `now`."""
@@ -93,6 +113,11 @@ class Timetable:
                 moment = hour + count * 3600 + step * 60
                 if moment > now:
                     yield moment
+
+
+def _minute_of_week(now: float, zone: tzinfo | None) -> int:
+    local = datetime.fromtimestamp(now, UTC).astimezone(zone)
+    return (local.weekday() * 24 + local.hour) * 60 + local.minute
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -74,6 +74,16 @@ def format_rate(rate: float) -> str:
     return f"{format_size(rate)}/s"
 
 
+def plain_rate(rate: int) -> str:
+    """Write bytes per second the way people type them, exactly: `2MB/s`, `1500B/s`; no limit is `0`."""
+    if not rate:
+        return "0"
+    units = ("T", "G", "M", "K", "Ti", "Gi", "Mi", "Ki")
+    fitting = [unit for unit in units if rate % _FACTORS[unit.lower()] == 0]
+    best = min(fitting, key=lambda unit: rate // _FACTORS[unit.lower()], default="")
+    return f"{rate // _FACTORS[best.lower()]}{best}B/s"
+
+
 def format_eta(seconds: float | None) -> str:
     """Render a remaining time the way people say it: `about 3 min`; unknown is `—`."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:

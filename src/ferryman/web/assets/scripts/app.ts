@@ -10,6 +10,7 @@ import { startLog } from "./joblog";
 import { startKeys } from "./keys";
 import { startLive } from "./live";
 import { startPalette } from "./palette";
+import { startSettings } from "./settings";
 import { Stream } from "./stream";
 import { startTabs } from "./tabs";
 import { startTimes } from "./times";
@@ -31,6 +32,7 @@ function start(): void {
   startForms();
   startActions();
   startFilters();
+  startSettings();
   const address = document.querySelector<HTMLMetaElement>("meta[name=stream]")?.content;
   if (!address) return;
   const stream = new Stream(address);

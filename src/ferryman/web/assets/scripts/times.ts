@@ -13,6 +13,11 @@ function write(scope: ParentNode): void {
   }
 }
 
+/** Write the times of parts that came later. */
+export function refreshTimes(): void {
+  write(document);
+}
+
 export function startTimes(): void {
   write(document);
   setInterval(() => write(document), 10_000);
