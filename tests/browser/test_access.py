@@ -16,6 +16,8 @@ PATHS: Final = (
     "/downloads?tab=history",
     "/downloads?open=add",
     "/jobs",
+    "/statistics",
+    "/statistics?days=365",
     "/settings",
     "/users",
     "/tokens",

@@ -11,6 +11,7 @@ from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
 from ferryman.cli.jobs import jobs_app
 from ferryman.cli.settings import settings_app
+from ferryman.cli.stats import add_stats
 from ferryman.cli.status import add_status
 from ferryman.cli.up import add_up
 
@@ -42,6 +43,7 @@ def root(
 add_get(app)
 add_up(app)
 add_status(app)
+add_stats(app)
 add_doctor(app)
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")

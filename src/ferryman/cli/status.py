@@ -1,5 +1,6 @@
 """`ferry status`: what is happening."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -35,11 +36,28 @@ def status(json: _Json = False) -> None:
                 "Room",
                 f"{format_size(space['free'])} free of {format_size(space['total'])}" if space else None,
             ),
+            ("Beware", _beware(space) if space and space["low"] else None),
             ("Downloads", space["path"] if space else None),
+            (
+                "Next due",
+                f"{found['due'][0]['not_before']}, {found['due'][0]['title']}" if found["due"] else None,
+            ),
         ]
     )
-    for title, jobs in (("Running", found["active"]), ("Failed last", found["failed"][:3])):
+    parts = (
+        ("Running", found["active"]),
+        ("Waiting for you", found["stuck"]),
+        (f"Failed in the last day ({found['failures']})", found["failed"][:3]),
+    )
+    for title, jobs in parts:
         if jobs:
             line()
             line(f"{title}:")
             table([job_row(job) for job in jobs], JOB_COLUMNS, right=("done", "speed"))
+
+
+def _beware(space: Mapping[str, Any]) -> str:
+    """Say that the disk is about to be full."""
+    if space["free"] < space["coming"]:
+        return f"the disk is too small: {format_size(space['coming'])} are still to come"
+    return "the disk is nearly full"

@@ -11,18 +11,25 @@ from ferryman.console import (
     api_queue,
     api_session,
     api_settings,
+    api_statistics,
     api_tokens,
     api_users,
 )
+from ferryman.console.glance import Overview
 from ferryman.jobs.service import Ledger
+from ferryman.jobs.statistics.service import Statistics
 from ferryman.settings.service import SettingsService
 
 
-def router(ledger: Ledger, accounts: Accounts, audit: Audit, settings: SettingsService) -> APIRouter:
+def router(
+    ledger: Ledger, accounts: Accounts, audit: Audit, settings: SettingsService, statistics: Statistics
+) -> APIRouter:
     """Return the routes, to be mounted under `/api/v1`."""
     routes = APIRouter()
     routes.include_router(api_session.router(accounts))
-    routes.include_router(api_overview.router(ledger, settings.live.now().downloads))
+    overview = Overview(ledger, statistics, settings.live.now().downloads)
+    routes.include_router(api_overview.router(overview))
+    routes.include_router(api_statistics.router(statistics, ledger))
     routes.include_router(api_queue.router(ledger))
     routes.include_router(api_jobs.router(ledger, settings))
     routes.include_router(api_settings.router(settings))

@@ -12,12 +12,13 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.audit import Audit
 from ferryman.accounts.model import Principal
 from ferryman.accounts.service import Accounts
-from ferryman.console import pages_accounts, pages_session, pages_settings
-from ferryman.console.api_overview import space_of
+from ferryman.console import pages_accounts, pages_session, pages_settings, pages_statistics
 from ferryman.console.describe import configuration_of, facts_of, seen_phases, steps_of
-from ferryman.jobs.model import Job, Reason, State
+from ferryman.console.glance import Overview
+from ferryman.jobs.model import TERMINAL, Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
+from ferryman.jobs.statistics.service import Statistics
 from ferryman.settings.service import SettingsService
 from ferryman.web.auth import allow
 from ferryman.web.job import owner_filter, reachable
@@ -28,6 +29,7 @@ from ferryman.web.shapes import PRINTABLE, Cursor, JobId
 TEMPLATES: Final = Path(__file__).parent / "templates"
 NAV: Final = (
     NavItem("Overview", "/", "home-2", "jobs:read"),
+    NavItem("Statistics", "/statistics", "chart-line", "jobs:read"),
     NavItem("Jobs", "/jobs", "list-check", "jobs:read"),
     NavItem("Settings", "/settings", "adjustments", "settings:read"),
     NavItem("Users", "/users", "users", "users:read"),
@@ -43,8 +45,7 @@ SORTS: Final = {
 }
 PAGE: Final = 50
 OVERVIEW: Final = 6
-STUCK: Final = (Reason.DISK_FULL,)
-"""Reasons to wait that only a person can end."""
+DUE: Final = 3
 MOST_EVENTS: Final = 1000
 TABS: Final = (
     ("log", "Log", "file-text"),
@@ -77,6 +78,7 @@ def router(
     ledger: Ledger,
     accounts: Accounts,
     audit: Audit,
+    statistics: Statistics,
     *,
     settings: SettingsService,
     renderer: Renderer,
@@ -87,7 +89,8 @@ def router(
     `phases` names the phases of each kind of job in order, so that a page shows what is still ahead.
     """
     routes = APIRouter()
-    pages = JobPages(ledger, renderer, settings.live.now().downloads, phases or {})
+    overview = Overview(ledger, statistics, settings.live.now().downloads)
+    pages = JobPages(ledger, renderer, overview, phases or {})
     routes.add_api_route("/", pages.overview, methods=["GET"])
     routes.add_api_route("/overview/body", pages.overview_body, methods=["GET"])
     routes.add_api_route("/jobs", pages.jobs, methods=["GET"])
@@ -97,6 +100,7 @@ def router(
     routes.add_api_route("/jobs/{job_id}/events", pages.job_events, methods=["GET"])
     routes.add_api_route("/jobs/{job_id}/report", pages.job_report, methods=["GET"])
     routes.include_router(pages_session.router(accounts, renderer))
+    routes.include_router(pages_statistics.router(statistics, renderer))
     routes.include_router(pages_settings.router(settings, renderer))
     routes.include_router(pages_accounts.router(accounts, audit, renderer))
     return routes
@@ -106,12 +110,12 @@ class JobPages:
     """Pages and their live parts. A live part is the same template alone, fetched again when something changed."""
 
     def __init__(
-        self, ledger: Ledger, renderer: Renderer, folder: Path, phases: Mapping[str, Sequence[str]]
+        self, ledger: Ledger, renderer: Renderer, overview: Overview, phases: Mapping[str, Sequence[str]]
     ) -> None:
-        """Read from `ledger`; `folder` is where downloads go."""
+        """Read from `ledger` and `overview`."""
         self._ledger = ledger
         self._renderer = renderer
-        self._folder = folder
+        self._glance = overview
         self._phases = phases
 
     async def overview(self, request: Request, caller: Reader) -> HTMLResponse:
@@ -135,10 +139,12 @@ class JobPages:
     async def job(self, request: Request, caller: Reader, job_id: JobId) -> HTMLResponse:
         """Show one job."""
         job = await reachable(self._ledger, job_id, caller)
+        series = await self._ledger.series(job.id)
         return self._renderer.page(
             request,
             "console/job.html",
             **await self._head(job, caller),
+            points=[(point.at, point.rate, point.run) for point in series.points],
             tabs=TABS,
             report=await self._ledger.report_text(job.id),
             configuration=configuration_of(job),
@@ -162,25 +168,15 @@ class JobPages:
         return self._renderer.page(request, "console/job_report.html", job=job, report=report)
 
     async def _overview(self, caller: Principal) -> dict[str, Any]:
-        owner = owner_filter(caller)
-        active, recent, failed, stuck = [
-            (await self._ledger.list(query)).items
-            for query in (
-                JobQuery(states=(State.RUNNING,), owner=owner, limit=OVERVIEW),
-                JobQuery(states=(State.SUCCEEDED,), owner=owner, sort="-finished_at", limit=OVERVIEW),
-                JobQuery(states=(State.FAILED,), owner=owner, sort="-finished_at", limit=OVERVIEW),
-                JobQuery(states=(State.WAITING,), reasons=STUCK, owner=owner, limit=OVERVIEW),
-            )
-        ]
-        counts = await self._ledger.counts(owner=owner)
-        space = space_of(self._folder)
+        found = await self._glance.look(caller)
         return {
-            "counts": {state.value: counts.get(state, 0) for state in State},
-            "active": active,
-            "recent": recent,
-            "needy": (*stuck, *failed)[:OVERVIEW],
-            "free": space.free if space else None,
-            "capacity": space.total if space else None,
+            "glance": found,
+            "counts": {state.value: found.counts.get(state, 0) for state in State},
+            "needy": (*found.stuck, *found.failed)[:OVERVIEW],
+            "active": found.active[:OVERVIEW],
+            "recent": found.recent[:OVERVIEW],
+            "due": found.due[:DUE],
+            "points": [(flow.at + flow.seconds / 2, round(flow.rate)) for flow in found.flow],
             "can_write": caller.allows("jobs:write"),
         }
 
@@ -212,6 +208,7 @@ class JobPages:
         return {
             "job": job,
             "events": events,
+            "moved": bool(job.state not in TERMINAL or job.progress.network),
             "steps": steps_of(job, self._phases.get(job.kind, ()), seen_phases(events)),
             "facts": facts_of(job),
             "can_write": caller.allows("jobs:write"),

@@ -38,13 +38,14 @@ from ferryman.jobs.hub import Hub
 from ferryman.jobs.purge import Purger
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
+from ferryman.jobs.statistics.service import Statistics, TrafficKeeper
 from ferryman.jobs.worker import Worker
 from ferryman.settings.follow import Following
 from ferryman.settings.service import SettingsService
 from ferryman.transfer.model import Limits
 from ferryman.transfer.service import Engine
 from ferryman.web.app import build_app
-from ferryman.web.feed import LedgerFeed, job_figures, transfer_figures
+from ferryman.web.feed import LedgerFeed, job_figures, reason_figures, transfer_figures
 from ferryman.web.health import health_router
 from ferryman.web.metrics import metrics_router
 from ferryman.web.pages import Renderer
@@ -100,6 +101,7 @@ class Rooms:
     speed: Speed
     changes: Changes
     rules: Rules
+    statistics: Statistics
 
 
 def database_of(settings: Settings) -> Database:
@@ -130,8 +132,9 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     folder = rooms.live.now().downloads
     sweeper = Sweeper(rooms.ledger, folder)
     purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, folder)})
+    keeper = TrafficKeeper(database, SystemClock(), rooms.handler.received)
     following = [] if database.sqlite else [Following(rooms.settings)]
-    life = Lifecycle(EngineService(rooms.engine), *following, sweeper, purger, worker)
+    life = Lifecycle(EngineService(rooms.engine), *following, sweeper, purger, keeper, worker)
     return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
 
 
@@ -174,6 +177,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         speed=Speed(engine, service),
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
+        statistics=Statistics(database, clock),
     )
 
 
@@ -182,11 +186,18 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
     nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *console_pages.NAV[1:])
     renderer = Renderer([console_pages.TEMPLATES, downloads_pages.TEMPLATES], nav, __version__)
     console = console_pages.router(
-        ledger, rooms.accounts, rooms.audit, settings=settings, renderer=renderer, phases={KIND: PHASES}
+        ledger,
+        rooms.accounts,
+        rooms.audit,
+        rooms.statistics,
+        settings=settings,
+        renderer=renderer,
+        phases={KIND: PHASES},
     )
+    console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
-        Part("console", api=console_api.router(ledger, rooms.accounts, rooms.audit, settings), pages=console),
+        Part("console", api=console_routes, pages=console),
         Part("rules", api=rules_api.router(rooms.rules)),
         Part(
             "downloads",
@@ -195,7 +206,13 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
             bodies=BODIES,
         ),
     )
-    figures = metrics_router([job_figures(ledger), transfer_figures(rooms.handler.received)])
+    figures = metrics_router(
+        [
+            job_figures(ledger),
+            reason_figures(rooms.statistics.reasons),
+            transfer_figures(rooms.handler.received),
+        ]
+    )
     return build_app(
         parts,
         authority=rooms.accounts,

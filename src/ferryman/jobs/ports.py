@@ -204,6 +204,10 @@ class Store(Protocol):
         """When the next waiting job is due."""
         ...
 
+    async def due(self, owner: str | None, limit: int) -> list[Job]:
+        """Waiting jobs of one owner or of all that go on by themselves, the next due first."""
+        ...
+
     async def holders(self) -> list[str]:
         """Who holds leases now."""
         ...

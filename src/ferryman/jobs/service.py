@@ -128,6 +128,10 @@ class Ledger:
         """Part of a job's log from a byte offset, and the next offset."""
         return await asyncio.to_thread(read_log, self.folder(job_id) / "job.log", offset, limit)
 
+    async def due(self, owner: str | None = None, limit: int = 10) -> builtins.list[Job]:
+        """The waiting jobs that go on next, of one owner or of all."""
+        return await self.store.due(owner, max(1, min(limit, MOST_LISTED)))
+
     async def series(self, job_id: str) -> Series:
         """How a job went over time, as far as it got."""
         return await asyncio.to_thread(read_series, self.folder(job_id))

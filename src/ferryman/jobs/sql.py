@@ -175,6 +175,14 @@ class SqlStore:
         statement = select(func.min(JOBS.c.not_before)).where(_IS_WAITING)
         return await self._db.read(lambda c: c.execute(statement).scalar())
 
+    async def due(self, owner: str | None, limit: int) -> list[Job]:
+        """Waiting jobs, the next due first."""
+        statement = select(*COLUMNS).where(_IS_WAITING, JOBS.c.not_before.is_not(None))
+        if owner is not None:
+            statement = statement.where(JOBS.c.owner == owner)
+        statement = statement.order_by(JOBS.c.not_before, JOBS.c.seq).limit(limit)
+        return await self._db.read(lambda c: [job_of(row) for row in c.execute(statement)])
+
     async def holders(self) -> list[str]:
         """Who holds leases."""
         statement = select(JOBS.c.lease_holder).where(JOBS.c.lease_holder.is_not(None)).distinct()

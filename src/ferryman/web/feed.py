@@ -1,9 +1,10 @@
 """What the event stream and the metrics read from the ledger."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from ferryman.jobs.hub import Message
+from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 from ferryman.web.job import JobView, job_view, view_fields
 from ferryman.web.metrics import Counter, Gauge, Sample, Source
@@ -52,6 +53,33 @@ def job_figures(ledger: Ledger) -> Source:
             Gauge("ferry_jobs", "Jobs by state.", number, (("state", state),))
             for state, number in counts.items()
         ]
+
+    return figures
+
+
+def reason_figures(reasons: Callable[[], Awaitable[Iterable[tuple[str, str, int]]]]) -> Source:
+    """Return the source of `ferry_job_failures_total` and `ferry_job_retries_total`.
+
+    `reasons` tells reason, state it led to, and how often.
+    """
+
+    async def figures() -> Iterable[Sample]:
+        samples: list[Sample] = []
+        for reason, state, number in await reasons():
+            if state == State.FAILED:
+                samples.append(
+                    Counter("ferry_job_failures_total", "Jobs that failed.", number, (("reason", reason),))
+                )
+            elif state == State.WAITING:
+                samples.append(
+                    Counter(
+                        "ferry_job_retries_total",
+                        "Attempts that had to be repeated.",
+                        number,
+                        (("reason", reason),),
+                    )
+                )
+        return samples
 
     return figures
 

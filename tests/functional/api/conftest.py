@@ -35,6 +35,7 @@ from ferryman.jobs.hub import Hub
 from ferryman.jobs.model import NewJob
 from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
+from ferryman.jobs.statistics.service import Statistics
 from ferryman.settings.service import SettingsService
 from ferryman.transfer.service import Engine
 from ferryman.web.app import build_app
@@ -77,7 +78,7 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     parts = [
         Part("rules", api=rules_api.router(rules)),
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
-        Part("console", api=router(ledger, accounts, audit, settings)),
+        Part("console", api=router(ledger, accounts, audit, settings, Statistics(database, clock))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
 

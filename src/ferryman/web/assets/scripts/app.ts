@@ -11,6 +11,7 @@ import { startKeys } from "./keys";
 import { startLive } from "./live";
 import { startPalette } from "./palette";
 import { startSettings } from "./settings";
+import { startPlots } from "./plots";
 import { Stream } from "./stream";
 import { startTabs } from "./tabs";
 import { startTimes } from "./times";
@@ -38,6 +39,7 @@ function start(): void {
   const stream = new Stream(address);
   startLive(stream);
   startChart(stream);
+  startPlots();
   startLog(stream);
   startTabs();
   startKeys(startPalette());

@@ -36,3 +36,12 @@ export function relative(then: number, now: number): string {
   if (text === "") return new Date(then).toLocaleDateString(undefined, { dateStyle: "medium" });
   return seconds < 0 ? `in ${text}` : `${text} ago`;
 }
+
+/** How long something took: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
