@@ -141,7 +141,7 @@ async def test_what_a_lost_worker_moved_is_counted_and_losing_too_often_is_a_fai
 async def test_deleting_the_history_leaves_the_sums(db, store, run):
     job = await run(progress=Progress(network=MIB), host="a.example")
     before = await days(db)
-    assert await store.delete([job.id]) == [job.id]
+    assert await store.delete([job.id], NOW) == [job.id]
     assert await days(db) == before
     assert set(await named(db, Facet.HOST)) == {"a.example"}
 

@@ -88,5 +88,5 @@ async def _check(database, jobs):
         assert abs(total.seconds - (worked["me"] if owner else worked.total())) < 1e-3
         assert sum(day.bytes for day in found.days) == total.bytes
         assert sum(one.bytes for one in found.categories) == total.bytes
-    await store.delete([job.id for job in ended if job.state in TERMINAL])
+    await store.delete([job.id for job in ended if job.state in TERMINAL], clock.at)
     assert (await statistics.period(365, None)).total.bytes == moved.total()
