@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from ferryman import __version__
 from ferryman.accounts.audit import Audit
@@ -165,12 +165,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         engine=engine,
         ledger=ledger,
         audit=audit,
-        accounts=Accounts(
-            database,
-            clock,
-            audit=audit,
-            sessions=lambda: SessionPolicy(lifetime=live.now().session_hours * 3600.0),
-        ),
+        accounts=_accounts(database, audit, live),
         handler=handler,
         downloads=downloads,
         previews=Previews(engine, handler, downloads, ledger, rules=rules),
@@ -178,6 +173,25 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
         statistics=Statistics(database, clock),
+    )
+
+
+def _accounts(database: Database, audit: Audit, live: Live) -> Accounts:
+    return Accounts(
+        database,
+        SystemClock(),
+        audit=audit,
+        sessions=lambda: SessionPolicy(lifetime=live.now().session_hours * 3600.0),
+    )
+
+
+def _figures(rooms: Rooms) -> APIRouter:
+    return metrics_router(
+        [
+            job_figures(rooms.ledger),
+            reason_figures(rooms.statistics.reasons),
+            transfer_figures(rooms.handler.received),
+        ]
     )
 
 
@@ -206,18 +220,11 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
             bodies=BODIES,
         ),
     )
-    figures = metrics_router(
-        [
-            job_figures(ledger),
-            reason_figures(rooms.statistics.reasons),
-            transfer_figures(rooms.handler.received),
-        ]
-    )
     return build_app(
         parts,
         authority=rooms.accounts,
         renderer=renderer,
-        routers=[health_router({"database": rooms.database.answers}), figures],
+        routers=[health_router({"database": rooms.database.answers}), _figures(rooms)],
         host=rooms.live.now().host,
         local_token=local_token,
     )
