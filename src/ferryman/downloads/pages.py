@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from ferryman.accounts.model import Principal
 from ferryman.core.live import Live
+from ferryman.downloads.pages_add import add_pages
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -73,6 +74,7 @@ class Asked(BaseModel):
 def router(ledger: Ledger, live: Live, renderer: Renderer) -> APIRouter:
     """Return the routes of the pages of downloads."""
     routes = APIRouter(prefix="/downloads")
+    add_pages(routes, live, renderer)
 
     async def context(caller: Principal, asked: Asked) -> dict[str, Any]:
         owner = owner_filter(caller)
@@ -101,8 +103,6 @@ def router(ledger: Ledger, live: Live, renderer: Renderer) -> APIRouter:
             "query": asked.address("", asked.cursor),
             "first_url": asked.address("/downloads") if asked.cursor else "",
             "next_url": asked.address("/downloads", page.next_cursor),
-            "folder": str(live.now().downloads),
-            "connections": live.now().connections,
         }
 
     @routes.get("")

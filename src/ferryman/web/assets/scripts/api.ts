@@ -9,6 +9,7 @@ export class Problem extends Error {
     message: string,
     readonly advice: string,
     readonly fields: ReadonlyMap<string, string>,
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }
@@ -52,21 +53,37 @@ async function problem(response: Response): Promise<Problem> {
     text(body["detail"]) || title,
     text(body["advice"]),
     fieldsOf(body),
+    (body["details"] ?? {}) as Record<string, unknown>,
   );
 }
 
 /** Send a request and return its JSON (`null` when there is none). Throws `Problem`. */
-export async function request<T = unknown>(
+export function request<T = unknown>(
   method: string,
   path: string,
   body?: unknown,
   more: Readonly<Record<string, string>> = {},
 ): Promise<T> {
+  const data = body === undefined ? undefined : JSON.stringify(body);
+  return send<T>(method, path, data, { "Content-Type": "application/json", ...more });
+}
+
+/** Send a text or a file as it is. Throws `Problem`. */
+export function upload<T = unknown>(path: string, data: string | Blob, type: string): Promise<T> {
+  return send<T>("POST", path, data, { "Content-Type": type });
+}
+
+async function send<T>(
+  method: string,
+  path: string,
+  body: string | Blob | undefined,
+  more: Readonly<Record<string, string>>,
+): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json", ...more };
+  if (body === undefined) delete headers["Content-Type"];
   if (method !== "GET") headers["X-CSRF-Token"] = csrf();
-  if (body !== undefined) headers["Content-Type"] = "application/json";
   const init: RequestInit = { method, headers, credentials: "same-origin" };
-  if (body !== undefined) init.body = JSON.stringify(body);
+  if (body !== undefined) init.body = body;
   let response: Response;
   try {
     response = await fetch(path, init);

@@ -2,8 +2,10 @@
 
 import "htmx.org";
 import { startActions } from "./actions";
+import { startAdd } from "./add";
 import { startChart } from "./chart";
 import { startDialogs } from "./dialogs";
+import { startDrop } from "./drop";
 import { startFilters } from "./filters";
 import { startForms } from "./forms";
 import { startLog } from "./joblog";
@@ -29,6 +31,8 @@ function startSession(): void {
 function start(): void {
   startSession();
   startTimes();
+  startAdd();
+  startDrop();
   startDialogs();
   startForms();
   startActions();

@@ -129,33 +129,6 @@ async function submit(form: HTMLFormElement): Promise<void> {
   }
 }
 
-/** Links dropped or pasted anywhere on the page go to the form that takes addresses. */
-function startDrop(): void {
-  const area = document.querySelector<HTMLTextAreaElement>("textarea[data-drop]");
-  if (!area) return;
-  const hasText = (event: DragEvent): boolean =>
-    [...(event.dataTransfer?.types ?? [])].some((type) => type === "text/uri-list" || type === "text/plain");
-  document.addEventListener("dragover", (event) => {
-    if (!hasText(event)) return;
-    event.preventDefault();
-    document.body.classList.add("is-dropping");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) document.body.classList.remove("is-dropping");
-  });
-  document.addEventListener("drop", (event) => {
-    document.body.classList.remove("is-dropping");
-    if (!hasText(event)) return;
-    event.preventDefault();
-    const text = event.dataTransfer?.getData("text/uri-list") || event.dataTransfer?.getData("text/plain") || "";
-    const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
-    area.value = [area.value.trim(), ...lines].filter(Boolean).join("\n");
-    const dialog = area.closest("dialog");
-    if (dialog && !dialog.open) dialog.showModal();
-    area.focus();
-  });
-}
-
 export function startForms(): void {
   document.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement;
@@ -169,5 +142,4 @@ export function startForms(): void {
       field.form?.requestSubmit();
     }
   });
-  startDrop();
 }

@@ -56,7 +56,12 @@ export function startKeys(openPalette: () => void): void {
     if (event.key === "?") openDialog("keys");
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
-    else if (event.key === "n") document.querySelector<HTMLElement>("[data-new]")?.click();
+    else if (event.key === "n") {
+      event.preventDefault(); // or it is typed into the field that gets the focus
+      const button = document.querySelector<HTMLElement>("[data-new]");
+      if (button) button.click();
+      else document.dispatchEvent(new CustomEvent("ferry:add"));
+    }
     else if (event.key === "/") {
       const field = document.querySelector<HTMLInputElement>("input[type=search]");
       if (!field) return;

@@ -7,7 +7,13 @@ type Tone = "good" | "bad" | "plain";
 
 const SYMBOL: Record<Tone, string> = { good: "circle-check", bad: "alert-circle", plain: "info-circle" };
 
-export function toast(message: string, tone: Tone = "plain", advice = ""): void {
+/** Something a toast offers to do; it is closed then. */
+export interface Offer {
+  label: string;
+  act: () => void;
+}
+
+export function toast(message: string, tone: Tone = "plain", advice = "", offer?: Offer): void {
   const region = document.getElementById("toasts");
   if (!region) return;
   const note = document.createElement("div");
@@ -27,10 +33,22 @@ export function toast(message: string, tone: Tone = "plain", advice = ""): void 
   close.setAttribute("aria-label", "Close this message");
   close.append(icon("x"));
   close.addEventListener("click", () => note.remove());
-  note.append(icon(SYMBOL[tone]), body, close);
+  note.append(icon(SYMBOL[tone]), body);
+  if (offer) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-sm";
+    button.textContent = offer.label;
+    button.addEventListener("click", () => {
+      note.remove();
+      offer.act();
+    });
+    note.append(button);
+  }
+  note.append(close);
   region.append(note);
   while (region.children.length > 4) region.firstElementChild?.remove();
-  if (tone !== "bad") setTimeout(() => note.remove(), 5000);
+  if (tone !== "bad") setTimeout(() => note.remove(), offer ? 12000 : 5000);
 }
 
 /** Say what went wrong in the words of the server. */
