@@ -156,16 +156,18 @@ def sign_in(page: Page, console: Console, path: str = "/") -> None:
 
 
 def add(page: Page, *urls: str, limit: str = "", checksum: str = "", folder: str = "") -> None:
-    """Add downloads through the form, and wait until it is closed."""
+    """Add downloads through the dialog, wait until they are accepted, and go to the active ones."""
     page.goto("/downloads")
     page.get_by_role("button", name="Add download").first.click()
-    form = page.get_by_role("dialog", name="Add download")
+    form = page.get_by_role("dialog", name="Add downloads")
     form.get_by_label("Addresses").fill("\n".join(urls))
-    form.get_by_label("Checksum").fill(checksum)
-    if limit or folder:
-        form.get_by_text("Folder, speed and more").click()
+    form.get_by_role("button", name="Continue").click()
+    if limit or folder or checksum:
+        form.get_by_role("button", name="Options").click()
         form.get_by_label("Speed limit").fill(limit)
         form.get_by_label("Folder", exact=True).fill(folder)
-    form.get_by_role("button", name="Download", exact=True).click()
+        form.get_by_label("Checksum", exact=True).fill(checksum)
+    form.get_by_role("button", name=re.compile(r"Download \d+ file")).click()
     expect(form).to_be_hidden()
-    expect(page).to_have_url(re.compile(r"tab=active"))
+    expect(page.locator("#toasts")).to_contain_text("added")
+    page.goto("/downloads?tab=active")

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.model import Principal
 from ferryman.core.live import Live
 from ferryman.downloads.pages_add import add_pages
+from ferryman.downloads.rules.service import Rules
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -71,10 +72,10 @@ class Asked(BaseModel):
         return f"{path}?{urlencode(asked)}"
 
 
-def router(ledger: Ledger, live: Live, renderer: Renderer) -> APIRouter:
+def router(ledger: Ledger, live: Live, renderer: Renderer, rules: Rules | None = None) -> APIRouter:
     """Return the routes of the pages of downloads."""
     routes = APIRouter(prefix="/downloads")
-    add_pages(routes, live, renderer)
+    add_pages(routes, live, renderer, rules)
 
     async def context(caller: Principal, asked: Asked) -> dict[str, Any]:
         owner = owner_filter(caller)

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import Invalid
 from ferryman.core.live import Live
+from ferryman.downloads.rules.service import Rules
 from ferryman.transfer.links import is_link, read_link
 from ferryman.web.auth import allow
 from ferryman.web.pages import Renderer
@@ -18,12 +19,17 @@ LONGEST = 16 * 1024
 """Characters of addresses that are filled in."""
 
 
-def add_pages(routes: APIRouter, live: Live, renderer: Renderer) -> None:
-    """Add the routes to those of the pages of downloads."""
+def add_pages(routes: APIRouter, live: Live, renderer: Renderer, rules: Rules | None = None) -> None:
+    """Add the routes to those of the pages of downloads; the categories of `rules` are offered."""
 
-    def context() -> dict[str, Any]:
+    async def context() -> dict[str, Any]:
         settings = live.now()
-        return {"folder": str(settings.downloads), "connections": settings.connections, "categories": ()}
+        known = await rules.all() if rules is not None else []
+        return {
+            "folder": str(settings.downloads),
+            "connections": settings.connections,
+            "categories": sorted({rule.body.category for rule in known if rule.body.category}),
+        }
 
     @routes.get("/add")
     async def add_page(
@@ -35,13 +41,13 @@ def add_pages(routes: APIRouter, live: Live, renderer: Renderer) -> None:
     ) -> HTMLResponse:
         """Show the dialog, filled with what a bookmarklet or a link brings. Adds nothing."""
         return renderer.page(
-            request, "downloads/add_page.html", filled=filled(url, checksum, out), **context()
+            request, "downloads/add_page.html", filled=filled(url, checksum, out), **(await context())
         )
 
     @routes.get("/add/dialog")
     async def add_dialog(request: Request, _caller: Writer) -> HTMLResponse:
         """Answer with the dialog alone, for the other pages."""
-        return renderer.page(request, "downloads/add.html", filled="", **context())
+        return renderer.page(request, "downloads/add.html", filled="", **(await context()))
 
 
 def filled(urls: list[str], checksum: str = "", out: str = "") -> str:

@@ -15,6 +15,7 @@ function valueOf(field: Field): unknown {
   if (field instanceof HTMLInputElement && field.dataset["flag"] !== undefined) return field.checked || undefined;
   if (text === "") return undefined;
   if (field.dataset["lines"] !== undefined) return field.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (field.name === "unpack") return text === "yes";
   if (field.dataset["number"] !== undefined || field.name === "priority") return Number(text);
   return field.dataset["raw"] !== undefined || field.type === "password" ? field.value : text;
 }

@@ -22,6 +22,8 @@ export interface Look {
   resumable: boolean | null;
   duplicate_of: string | null;
   exists: string | null;
+  folder?: string;
+  rule?: string | null;
   code: string | null;
   error: string | null;
   advice: string | null;

@@ -38,6 +38,7 @@ function notes(item: Item, redraw: () => void): HTMLElement[] {
     line.append(" ", element("span", "soft", item.error ? "" : (look?.advice ?? "")));
     found.push(line);
   }
+  if (look?.rule) found.push(element("div", "under", `By the rule ${look.rule}${look.folder ? `, into ${look.folder}` : ""}`));
   if (look?.exists) {
     const line = element("div", "add-question");
     line.append(element("span", "wraps", "A file with this name is there already."));
