@@ -173,6 +173,13 @@ class Settings(BaseModel):
         ge=1,
         le=32,
     )
+    rpc: bool = setting(
+        True,
+        "Whether programs made for aria2, such as browser extensions, reach the downloads at /jsonrpc, with an API token.",
+        section=Section.ACCESS,
+        live=True,
+        label="JSON-RPC of aria2",
+    )
     private_addresses: Literal["allow", "operators", "deny"] = setting(
         "operators",
         "Who may fetch from private and loopback addresses: everyone, operators and admins, or nobody.",

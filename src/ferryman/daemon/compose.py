@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from ferryman import __version__
 from ferryman.accounts.audit import Audit
 from ferryman.accounts.service import Accounts, SessionPolicy
+from ferryman.accounts.throttle import Throttle
 from ferryman.console import api as console_api
 from ferryman.console import pages as console_pages
 from ferryman.core.clock import SystemClock
@@ -20,6 +21,10 @@ from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
 from ferryman.downloads.api_reading import BODIES
+from ferryman.downloads.aria2 import api as aria2_api
+from ferryman.downloads.aria2.door import Door
+from ferryman.downloads.aria2.gids import Gids
+from ferryman.downloads.aria2.house import House
 from ferryman.downloads.change import Changes
 from ferryman.downloads.discard import Discard
 from ferryman.downloads.handler import PHASES, DownloadHandler
@@ -224,7 +229,27 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         parts,
         authority=rooms.accounts,
         renderer=renderer,
-        routers=[health_router({"database": rooms.database.answers}), _figures(rooms)],
+        routers=[
+            health_router({"database": rooms.database.answers}),
+            _figures(rooms),
+            _aria2(rooms, local_token),
+        ],
         host=rooms.live.now().host,
         local_token=local_token,
     )
+
+
+def _aria2(rooms: Rooms, local_token: str | None) -> APIRouter:
+    """Return the JSON-RPC interface of aria2."""
+    live = rooms.live
+    house = House(
+        rooms.ledger,
+        rooms.downloads,
+        rooms.changes,
+        rooms.settings,
+        rooms.speed,
+        Gids(rooms.ledger),
+        live.now().downloads,
+    )
+    door = Door(rooms.accounts, Throttle(SystemClock()), local_token)
+    return aria2_api.router(house, door, enabled=lambda: live.now().rpc, host=live.now().host)

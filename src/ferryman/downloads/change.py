@@ -1,7 +1,7 @@
 """Changing one download after it was added: its limit and connections also while it runs, its file before it begins."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from ferryman.accounts.model import Principal
 from ferryman.core.digests import Digest
-from ferryman.core.errors import Conflict, FerryError, Invalid, NotFound
+from ferryman.core.errors import Conflict, Denied, FerryError, Invalid, NotFound
 from ferryman.core.paths import join_within
 from ferryman.core.units import parse_rate
 from ferryman.downloads.model import KIND, DownloadSpec, Text, Whole
@@ -18,6 +18,8 @@ from ferryman.downloads.running import Running
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.service import Ledger
 from ferryman.transfer.model import Overwrite
+from ferryman.transfer.policy import AddressPolicy
+from ferryman.transfer.source import parse_source
 from ferryman.web.job import job_not_found
 from ferryman.web.shapes import Strict
 
@@ -76,6 +78,16 @@ class Changes:
             job = await self._ledger.set_priority(job_id, given["priority"])
         return job
 
+    async def set_urls(self, job_id: str, caller: Principal, urls: Sequence[str]) -> Job:
+        """Change where a download that does not run comes from: `urls` are mirrors of its file, the best first.
+
+        Raises `NotFound`, `Conflict` (`download_running`), `Denied`, `Invalid`.
+        """
+        if not caller.reaches((await self._ledger.get(job_id)).owner):
+            raise job_not_found(job_id)
+        told = {"urls": str(len(urls))}
+        return await self._ledger.change_spec(job_id, lambda job: with_urls(job, urls), told, caller.name)
+
     def _editor(self, given: Mapping[str, Any]) -> Callable[[Job], Job]:
         return lambda job: edited(job, given, self._root)
 
@@ -91,6 +103,32 @@ def edited(job: Job, given: Mapping[str, Any], root: Path) -> Job:
     return dataclasses.replace(
         job, spec=changed.model_dump(mode="json"), title=title or job.title, category=category
     )
+
+
+def with_urls(job: Job, urls: Sequence[str]) -> Job:
+    """Return `job` with other mirrors, as private as those it was added with. Raises what speaks against it."""
+    spec = spec_of(job)
+    if job.state in {State.RUNNING, State.SUCCEEDED}:
+        raise Conflict(
+            "download_running",
+            f"'{job.title}' runs or is done: its addresses stay.",
+            advice="Pause it to change them.",
+        )
+    sources, policy = [parse_source(url) for url in urls], AddressPolicy(private=spec.private)
+    if not sources:
+        raise Invalid("urls_missing", f"'{job.title}' would have no address left.", advice="Keep or add one.")
+    known = {(source.host, source.port) for source in map(parse_source, spec.urls)}
+    for source in sources:
+        policy.check_host(source.host)
+        strange = spec.sealed is not None and (source.host, source.port) not in known
+        if strange or source.username is not None:
+            raise Denied(
+                "url_credentials",
+                f"'{source.host}' would get the password or the headers of '{job.title}'.",
+                advice="Add the download anew for that server.",
+            )
+    changed = spec.model_copy(update={"urls": [source.url for source in sources]})
+    return dataclasses.replace(job, spec=changed.model_dump(mode="json"))
 
 
 def spec_of(job: Job) -> DownloadSpec:

@@ -15,6 +15,8 @@ from ferryman.web.metrics import RequestCounter
 from ferryman.web.problems import crash, plain_problem, respond
 
 BODY_LIMIT: Final = 1024 * 1024
+COOKIELESS: Final = frozenset({"/jsonrpc"})
+"""Paths that look at no cookie: a page of another site can do there what anyone could who has no token."""
 POLICY: Final = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -121,7 +123,8 @@ class Shield:
         host = request.headers.get("host", "")
         if not host_allowed(host, self._bound_to):
             return 421, f"This server does not answer for the host '{host[:80]}'."
-        if request.method not in SAFE and not origin_allowed(request.headers):
+        free = request.method in SAFE or request.url.path in COOKIELESS
+        if not free and not origin_allowed(request.headers):
             return 403, "A page of another site sent this request."
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit():
