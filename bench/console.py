@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.daemon import Daemon, Figure, wait
+from bench.days import fill_days
 from bench.history import fill
 from ferryman.db import Database, sqlite_url
 from ferryman.testing.nginx import Nginx
@@ -33,7 +34,7 @@ QUIET: Final = (
 PAGES: Final = (
     "/", "/downloads?tab=active", "/downloads?tab=queue", "/downloads?tab=completed", "/downloads/history",
     "/downloads/history?q=debian", "/downloads/history?state=failed", "/downloads/history?q=kernel&sort=-size",
-    "/downloads/rules", "/jobs", "/jobs?q=file777", "/statistics", "/settings", "/users", "/tokens", "/audit",
+    "/downloads/rules", "/jobs", "/jobs?q=file777", "/statistics", "/statistics?days=365", "/settings", "/users", "/tokens", "/audit",
 )  # fmt: skip
 ACTIVE: Final = 32
 QUEUED: Final = 1000
@@ -218,6 +219,7 @@ def main() -> int:
         database.migrate()
         began = time.monotonic()
         fill(database, options.jobs)
+        fill_days(database, time.time())
         database.close_now()
         print(f"{options.jobs:,} jobs made in {time.monotonic() - began:.0f} s", flush=True)
         print(f"{'':<48}{'measured':>10} {'':<9}{'at most':>10}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -27,11 +28,22 @@ class Facet(StrEnum):
     REASON = "reason"
 
 
+class Span(StrEnum):
+    """How long sums are about: a day, or a month, so that a year of many names is told from few rows."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
 class Cell(NamedTuple):
-    """Where ends are summed. `state` is where they led: other than a final one, it was an attempt that will go on."""
+    """Where ends are summed; `day` is the first one of the span.
+
+    `state` is where they led: other than a final one, it was an attempt that will go on.
+    """
 
     owner: str
     facet: str
+    span: str
     day: int
     name: str
     state: str
@@ -55,11 +67,29 @@ class Sums:
 
 
 Rollup = dict[Cell, Sums]
+_EPOCH: Final = date(1970, 1, 1)
 
 
 def day_of(now: float) -> int:
     """The day of a moment, counted from 1970-01-01."""
     return int(now // DAY)
+
+
+def month_of(day: int) -> int:
+    """The first day of the month of a day."""
+    return day - (_EPOCH + timedelta(days=day)).day + 1
+
+
+def cover(first: int, last: int) -> list[tuple[Span, int, int]]:
+    """Spans that together are the days from `first` to `last`, each as its first and last first day.
+
+    The month of `last` is taken whole: it is for periods that end today.
+    """
+    begin = first if month_of(first) == first else month_of(month_of(first) + 31)
+    if begin > last:
+        return [(Span.DAY, first, last)]
+    days = [(Span.DAY, first, begin - 1)] if first < begin else []
+    return [*days, (Span.MONTH, begin, month_of(last))]
 
 
 def run_ended(
@@ -88,10 +118,12 @@ def _add(rollup: Rollup, job: Job, state: State, reason: Reason | None, sums: Su
     names = {Facet.KIND: job.kind, Facet.CATEGORY: job.category or "", Facet.HOST: job.host or ""}
     if reason is not None and state is not State.SUCCEEDED:
         names[Facet.REASON] = str(reason)
+    day = day_of(now)
     for owner in (job.owner or "", EVERYONE):
         for facet, name in names.items():
-            cell = Cell(owner, str(facet), day_of(now), name, str(state))
-            rollup.setdefault(cell, Sums()).add(sums)
+            for span, first in ((Span.DAY, day), (Span.MONTH, month_of(day))):
+                cell = Cell(owner, str(facet), str(span), first, name, str(state))
+                rollup.setdefault(cell, Sums()).add(sums)
     return rollup
 
 

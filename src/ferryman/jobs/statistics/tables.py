@@ -11,6 +11,7 @@ DAYS: Final = Table(
     METADATA,
     Column("owner", String(36), primary_key=True),
     Column("facet", String(10), primary_key=True),
+    Column("span", String(5), primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("name", String(255), primary_key=True),
     Column("state", String(12), primary_key=True),
@@ -20,7 +21,7 @@ DAYS: Final = Table(
     Column("seconds", Float(53), nullable=False),
     sqlite_with_rowid=False,
 )
-"""One row for each cell of `model.Cell`. A period of one facet is one range of the key."""
+"""One row for each cell of `model.Cell`. A period of one facet is one range of the key, or two."""
 
 TRAFFIC: Final = Table(
     "traffic",

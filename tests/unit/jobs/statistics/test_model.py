@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ferryman.jobs.model import Desired, Job, Progress, Reason, State
 from ferryman.jobs.statistics.model import (
@@ -7,7 +9,10 @@ from ferryman.jobs.statistics.model import (
     Cell,
     DaySums,
     Named,
+    Span,
+    cover,
     job_ended,
+    month_of,
     period,
     run_ended,
     saved,
@@ -29,8 +34,8 @@ def test_an_end_is_summed_for_its_owner_and_for_all_under_each_facet():
         for owner in ("me", EVERYONE)
         for facet, name in (("kind", "toy"), ("category", "c"), ("host", "h"), ("reason", "network"))
     }
-    assert {cell.day for cell in rollup} == {20_000}
-    sums = rollup[Cell(EVERYONE, "host", 20_000, "h", "failed")]
+    assert {(cell.span, cell.day) for cell in rollup} == {("day", 20_000), ("month", 19_997)}
+    sums = rollup[Cell(EVERYONE, "host", "day", 20_000, "h", "failed")]
     assert (sums.number, sums.bytes, sums.resumed, sums.seconds) == (1, 7, 0, 2.5)
     job_ended(rollup, JOB, State.FAILED, NOW)
     assert sums.number == 2
@@ -79,3 +84,22 @@ def test_a_chart_of_the_speed_has_a_bounded_number_of_points():
         step = step_of(days)
         assert DAY % step == 0
         assert days * DAY / step <= 400
+
+
+@given(st.integers(0, 40_000), st.integers(0, 800))
+def test_a_period_is_covered_by_days_and_months_that_do_not_overlap(last, back):
+    first = max(0, last - back)
+    spans = cover(first, last)
+    covered = []
+    for span, begin, end in spans:
+        for day in range(begin, end + 1):
+            if span is Span.DAY:
+                covered.append(day)
+            elif month_of(day) == day:
+                covered += [one for one in range(day, day + 31) if month_of(one) == day]
+    assert covered[: last - first + 1] == list(range(first, last + 1))
+    assert all(month_of(day) == month_of(last) for day in covered[last - first + 1 :])
+
+
+def test_a_month_begins_with_its_first_day():
+    assert [month_of(day) for day in (0, 30, 31, 59, 20_000)] == [0, 0, 31, 59, 19_997]

@@ -27,6 +27,7 @@ def upgrade() -> None:
         "job_days",
         sa.Column("owner", sa.String(36), primary_key=True),
         sa.Column("facet", sa.String(10), primary_key=True),
+        sa.Column("span", sa.String(5), primary_key=True),
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("name", sa.String(255), primary_key=True),
         sa.Column("state", sa.String(12), primary_key=True),
@@ -45,10 +46,16 @@ def upgrade() -> None:
     )
     for facet, name in _FACETS.items():
         op.execute(_filling(facet, name))
+    columns = "owner, facet, span, day, name, state, number, bytes, resumed, seconds"
+    sums = "sum(number), sum(bytes), sum(resumed), sum(seconds)"
     op.execute(
-        "INSERT INTO job_days (owner, facet, day, name, state, number, bytes, resumed, seconds) "
-        "SELECT '*', facet, day, name, state, sum(number), sum(bytes), sum(resumed), sum(seconds) "
-        "FROM job_days GROUP BY facet, day, name, state"
+        f"INSERT INTO job_days ({columns}) "  # noqa: S608 - only words of this file
+        f"SELECT '*', facet, span, day, name, state, {sums} FROM job_days GROUP BY facet, span, day, name, state"
+    )
+    op.execute(
+        f"INSERT INTO job_days ({columns}) "  # noqa: S608 - only words of this file
+        f"SELECT owner, facet, 'month', {_month()}, name, state, {sums} FROM job_days "
+        "GROUP BY owner, facet, 4, name, state"
     )
 
 
@@ -56,6 +63,13 @@ def downgrade() -> None:
     """Drop the tables."""
     op.drop_table("traffic")
     op.drop_table("job_days")
+
+
+def _month() -> str:
+    """The first day of the month of a day, both counted from 1970-01-01."""
+    if op.get_bind().dialect.name == "sqlite":
+        return "CAST(strftime('%s', day * 86400, 'unixepoch', 'start of month') / 86400 AS INTEGER)"
+    return "(date_trunc('month', date '1970-01-01' + day)::date - date '1970-01-01')"
 
 
 def _filling(facet: str, name: str) -> str:
@@ -66,10 +80,10 @@ def _filling(facet: str, name: str) -> str:
     day = "CAST(finished_at / 86400 AS INTEGER)" if sqlite else "floor(finished_at / 86400)::integer"
     where = " AND reason IS NOT NULL AND state <> 'succeeded'" if facet == "reason" else ""
     return (
-        "INSERT INTO job_days (owner, facet, day, name, state, number, bytes, resumed, seconds) "  # noqa: S608 - only words of this file
-        f"SELECT coalesce(owner, ''), '{facet}', {day}, {name}, state, count(*), coalesce(sum({network}), 0), "
+        "INSERT INTO job_days (owner, facet, span, day, name, state, number, bytes, resumed, seconds) "  # noqa: S608 - only words of this file
+        f"SELECT coalesce(owner, ''), '{facet}', 'day', {day}, {name}, state, count(*), coalesce(sum({network}), 0), "
         f"coalesce(sum(CASE WHEN state = 'succeeded' AND kind = 'download' THEN {resumed} END), 0), "
         "coalesce(sum(CASE WHEN started_at <= finished_at THEN finished_at - started_at ELSE 0 END), 0) "
         f"FROM jobs WHERE state IN {_ENDED} AND finished_at IS NOT NULL{where} "
-        "GROUP BY 1, 3, 4, 5"
+        "GROUP BY 1, 4, 5, 6"
     )
