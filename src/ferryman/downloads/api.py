@@ -14,6 +14,7 @@ from ferryman.downloads.model import KIND, DownloadOrder, Text
 from ferryman.downloads.order import Refused
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.service import Downloads
+from ferryman.downloads.settle import Decision, settle
 from ferryman.downloads.speed import Speed
 from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
@@ -105,7 +106,7 @@ def router(
     """Return the routes of downloads, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/downloads", tags=["downloads"])
     _add_speed(routes, speed)
-    _add_changes(routes, changes)
+    _add_changes(routes, changes, ledger)
     add_reading(routes, previews)
 
     @routes.post("", status_code=202)
@@ -162,7 +163,12 @@ def _add_speed(routes: APIRouter, speed: Speed) -> None:
         return view()
 
 
-def _add_changes(routes: APIRouter, changes: Changes) -> None:
+def _add_changes(routes: APIRouter, changes: Changes, ledger: Ledger) -> None:
+    @routes.post("/{job_id}/conflict", status_code=202)
+    async def decide(caller: Writer, job_id: JobId, body: Decision) -> JobView:
+        """Decide about a download that failed because its file exists: keep both, replace or skip; it goes on then."""
+        return job_view(await settle(ledger, job_id, caller, body))
+
     @routes.patch("/{job_id}")
     async def change(caller: Writer, job_id: JobId, body: DownloadChange) -> JobDetail:
         """Change one download: limit and connections also while it runs, folder and name before it begins."""

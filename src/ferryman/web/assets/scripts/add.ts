@@ -10,6 +10,7 @@ import { size } from "./units";
 
 type Step = "paste" | "preview" | "options";
 
+/** Addresses that are looked at together; each by itself, so that a slow one keeps no other waiting. */
 const AT_ONCE = 6;
 const LOOKED_AT = 48;
 const DRAWN = 200;
@@ -240,34 +241,29 @@ class Dialog {
 
   private async look(round: number): Promise<void> {
     const waiting = this.items.slice(0, this.allowed).filter((item) => item.look === null && !item.looking);
-    const groups: Item[][] = [];
-    for (let at = 0; at < waiting.length; at += AT_ONCE) groups.push(waiting.slice(at, at + AT_ONCE));
     for (const item of waiting) item.looking = true;
     this.draw();
     const worker = async (): Promise<void> => {
-      for (let group = groups.shift(); group && round === this.round; group = groups.shift()) await this.lookAt(group, round);
+      for (let item = waiting.shift(); item && round === this.round; item = waiting.shift()) await this.lookAt(item, round);
     };
-    await Promise.all([worker(), worker()]);
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
   }
 
-  private async lookAt(group: Item[], round: number): Promise<void> {
+  private async lookAt(item: Item, round: number): Promise<void> {
     try {
-      const entries = group.map((item) => orderEntry({ ...item.entry, overwrite: null, duplicates: null }));
+      const entries = [orderEntry({ ...item.entry, overwrite: null, duplicates: null })];
       const body = { ...fields.lookOptions(this.form), entries };
       const found = await request<{ items: Look[]; free: number | null }>("POST", "/api/v1/downloads/preview", body);
       if (round !== this.round) return;
       this.free = found.free;
-      found.items.forEach((look, index) => {
-        const item = group[index];
-        if (item) Object.assign(item, { look, looking: false });
-      });
+      Object.assign(item, { look: found.items[0] ?? null, looking: false });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (round !== this.round) return;
       const rows = fields.refuse(this.form, error);
-      group.forEach((item, index) => Object.assign(item, { looking: false, error: rows.get(index) ?? "" }));
+      Object.assign(item, { looking: false, error: rows.get(0) ?? error.message });
     }
-    for (const item of group) this.redraw(item);
+    this.redraw(item);
     this.sum();
   }
 
