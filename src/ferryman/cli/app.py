@@ -10,6 +10,7 @@ from ferryman.cli.doctor import add_doctor
 from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
 from ferryman.cli.jobs import jobs_app
+from ferryman.cli.link import link_app
 from ferryman.cli.settings import settings_app
 from ferryman.cli.stats import add_stats
 from ferryman.cli.status import add_status
@@ -48,6 +49,7 @@ add_doctor(app)
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
 app.add_typer(settings_app(), name="settings")
+app.add_typer(link_app(), name="link")
 app.add_typer(users_app(), name="users")
 app.add_typer(tokens_app(), name="tokens")
 app.add_typer(audit_app(), name="audit")

@@ -11,7 +11,9 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid
 from ferryman.core.paths import join_within
 from ferryman.transfer.ask import without_secrets
+from ferryman.transfer.links import is_link, read_link
 from ferryman.transfer.model import Options
+from ferryman.transfer.patterns import read_pattern
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.source import Source, parse_source
 
@@ -73,7 +75,7 @@ def wishes_of(words: Words, options: Options, fetch: Fetch) -> list[Wish]:
     place = place_of(words.value("output"))
     wishes = [wish for text in words.sources for wish in _typed(text, place, options, fetch)]
     if (listed := words.value("input")) is not None:
-        wishes += _listed(read_list(listed), place, options)
+        wishes += _listed(read_list(listed), place, options, words.value("base"))
     if not wishes:
         raise Invalid(
             "nothing_to_fetch", "Nothing says what to fetch.", advice="Give a URL, or a list with --input."
@@ -105,15 +107,30 @@ def read_list(name: str) -> str:
 
 
 def _typed(text: str, place: Place, options: Options, fetch: Fetch) -> Iterator[Wish]:
-    if "://" not in text and text.lower().endswith(".meta4") and Path(text).is_file():
+    if "://" not in text and text.lower().endswith((".meta4", ".metalink")) and Path(text).is_file():
         yield from _metalink(text, Path(text).read_bytes(), place, options)
         return
-    source = parse_source(text)
-    options = _with_login(options, [source])
-    if source.path.lower().endswith(".meta4"):
-        yield from _metalink(source.url, fetch(source.url, options), place, options)
+    if is_link(text):
+        yield from _linked(text, place, options)
         return
-    yield Wish(source.url, (source,), place.folder, options)
+    for address in read_pattern(text):
+        source = parse_source(address)
+        own = _with_login(options, [source])
+        if source.path.lower().endswith((".meta4", ".metalink")):
+            yield from _metalink(source.url, fetch(source.url, own), place, own)
+        else:
+            yield Wish(source.url, (source,), place.folder, own)
+
+
+def _linked(text: str, place: Place, options: Options) -> Iterator[Wish]:
+    """Read a `ferry:` link, which names one file."""
+    from ferryman.transfer.naming import safe_name  # noqa: PLC0415 - only for links
+
+    link = read_link(text)
+    sources = tuple(parse_source(url) for url in link.urls)
+    checksum = Digest.parse(link.checksum) if link.checksum else None
+    name = safe_name(link.out) or None if link.out else None
+    yield Wish(sources[0].url, sources, place.folder, _with_login(options, sources), name, checksum)
 
 
 def _metalink(said: str, document: bytes, place: Place, options: Options) -> Iterator[Wish]:
@@ -127,10 +144,10 @@ def _metalink(said: str, document: bytes, place: Place, options: Options) -> Ite
         yield Wish(named, file.sources, target.parent, own, target.name, file.checksum, file.size)
 
 
-def _listed(text: str, place: Place, options: Options) -> Iterator[Wish]:
+def _listed(text: str, place: Place, options: Options, base: str | None) -> Iterator[Wish]:
     from ferryman.transfer.listing import parse_list  # noqa: PLC0415 - only for lists
 
-    for entry in parse_list(text):
+    for entry in parse_list(text, base):
         folder, name = place.folder, None
         if entry.folder:
             folder = join_within(folder, entry.folder)

@@ -68,6 +68,7 @@ OPTIONS: Final = (
         "File with one source on each line, maybe with sha256:… and out=NAME; - reads standard input.",
         "LIST|-",
     ),
+    Option("base", ("--base",), "Where the files of checksum lines in the list are.", "URL"),
     Option("json", ("--json",), "Print one JSON document at the end: the result, or several under items."),
     Option("quiet", ("--quiet", "-q"), "Print nothing but errors."),
     Option("detach", ("--detach", "-d"), "Hand it to the running daemon, print the job's id, do not wait."),
@@ -78,13 +79,18 @@ HELP: Final = (
     "Works without a daemon. What is interrupted, even by kill -9 or a power cut, goes on where it was when the same "
     "command runs again."
 )
-SOURCES_HELP: Final = "URL (http, https, ftp, ftps), or a Metalink file (.meta4), here or at a URL."
+SOURCES_HELP: Final = (
+    "URL (http, https, ftp, ftps), where [01-20], [a-f] and {one,two} stand for many, or a Metalink file (.meta4), here or "
+    "at a URL."
+)
 EXAMPLES: Final = (
     "ferry get https://example.org/image.iso",
     "ferry get https://example.org/image.iso -o images/ --checksum https://example.org/SHA256SUMS",
     "ferry get https://example.org/a.tar.gz https://example.org/b.tar.gz -o downloads/ --limit 20MB/s",
     "ferry get https://one.example.org/x.iso --mirror https://two.example.org/x.iso -c 16",
     "ferry get --input list.txt --overwrite skip --json",
+    "ferry get 'https://example.org/part-[01-20].zip' -o parts/",
+    "ferry get --input SHA256SUMS --base https://example.org/release/ -o release/",
     "ferry get https://example.org/image.iso --detach",
 )
 

@@ -328,7 +328,7 @@ class TestSignIn:
         ("ca", "hello", "ca_invalid"),
         ("ca", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "ca_invalid"),
         ("client_cert", "hello", "client_cert_invalid"),
-        ("client_key", "-----BEGIN PRIVATE KEY-----", "client_cert_invalid"),
+        ("client_key", "-----BEGIN A KEY-----", "client_cert_invalid"),
         ("base", "nonsense", "url_scheme"),
         ("base", "https://u:p@h/", "url_credentials"),
         ("window", "at night", "window_invalid"),

@@ -1,6 +1,6 @@
 import pytest
 
-from ferryman.cli.get_detach import lines_of, order_of
+from ferryman.cli.get_detach import order_of
 from ferryman.cli.get_words import read_words
 from ferryman.core.errors import Invalid
 
@@ -39,6 +39,31 @@ def test_the_daemon_writes_below_its_own_folder(place):
     assert caught.value.code == "detach_target"
 
 
-def test_lists_become_lines():
-    text = "\ufeff# comment\nhttp://h/x\n  out=y\n\thash=z\n\nhttp://h/z out=q\n"
-    assert lines_of(text) == ["http://h/x out=y hash=z", "http://h/z out=q"]
+def test_lists_go_as_they_are(tmp_path):
+    text = "# comment\nhttp://h/x\n  out=y\n\nhttp://h/[1-3] out=#1\n"
+    (tmp_path / "list").write_text(text)
+    assert order(f"-i|{tmp_path}/list|--base|http://h/") == {"text": text, "base": "http://h/"}
+
+
+def test_the_files_of_a_metalink_are_entries(tmp_path):
+    (tmp_path / "x.meta4").write_text(
+        '<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="a/b"><size>3</size>'
+        "<url>http://h/b</url></file></metalink>"
+    )
+    assert order(f"{tmp_path}/x.meta4") == {
+        "entries": [{"urls": ["http://h/b"], "name": "b", "folder": "a", "size": 3}]
+    }
+
+
+def test_certificates_and_cookies_go_as_text(tmp_path):
+    names = {"cacert": "ca", "cert": "client_cert", "key": "client_key", "cookies": "cookies"}
+    for option in names:
+        (tmp_path / option).write_text(f"the {option}")
+    words = "|".join(f"--{option}|{tmp_path}/{option}" for option in names)
+    assert order(f"http://h/x|{words}") == {
+        "urls": ["http://h/x"],
+        **{field: f"the {option}" for option, field in names.items()},
+    }
+    with pytest.raises(Invalid) as caught:
+        order(f"http://h/x|--key|{tmp_path}/missing")
+    assert "--key" in caught.value.message
