@@ -29,7 +29,7 @@ from pydantic import (
 from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
 from ferryman.core.timetable import Timetable
-from ferryman.core.units import parse_rate
+from ferryman.core.units import parse_rate, parse_size
 
 LONGEST: Final = 4096
 """Characters of a value at most."""
@@ -121,6 +121,8 @@ def _absolute(path: Path) -> Path:
     return found
 
 
+Size = Annotated[str, AfterValidator(lambda text: _read(parse_size, text))]
+"""A number of bytes as people write it, such as `100GB`."""
 Rate = Annotated[str, AfterValidator(_rate)]
 """A speed as people write it, such as `2MB/s`; 0 means no limit."""
 Hours = Annotated[str, AfterValidator(_timetable)]
@@ -194,6 +196,54 @@ class Settings(BaseModel):
         label="Jobs at once",
         ge=1,
         le=256,
+    )
+    unpack_entries: int = setting(
+        100_000,
+        "Most files and folders one archive may have to be unpacked.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Entries of an archive",
+        ge=1,
+        le=5_000_000,
+    )
+    unpack_size: Size = setting(
+        "100GB",
+        "Most bytes the content of one archive may have, such as `100GB`.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Size of an archive's content",
+    )
+    unpack_ratio: int = setting(
+        200,
+        "How many times larger than the archive its content may be; what is below 64 MiB is never too much.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Ratio of an archive",
+        ge=2,
+        le=100_000,
+    )
+    hook_commands: bool = setting(
+        False,
+        "Whether hooks may run programs on this machine.",
+        section=Section.ACCESS,
+        live=True,
+        label="Hooks run programs",
+    )
+    hook_private: bool = setting(
+        False,
+        "Whether webhooks may go to private and loopback addresses.",
+        section=Section.ACCESS,
+        live=True,
+        label="Webhooks to private addresses",
+    )
+    hook_concurrency: int = setting(
+        8,
+        "Deliveries to hooks that run at once.",
+        section=Section.QUEUE,
+        live=True,
+        label="Deliveries at once",
+        ge=1,
+        le=64,
     )
     session_hours: int = setting(
         12,

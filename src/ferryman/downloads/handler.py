@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from ferryman.downloads.model import KIND, DownloadSpec, Secrets
 from ferryman.downloads.result import result_document
 from ferryman.downloads.running import Running
 from ferryman.downloads.space import Space
+from ferryman.downloads.steps import Step, arrived, follow
 from ferryman.downloads.trail import Trail
 from ferryman.downloads.watch import Watch
 from ferryman.jobs.model import Document
@@ -53,10 +54,11 @@ class DownloadHandler:
         claims: Claims | None = None,
         running: Running | None = None,
         lent: Lent | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
         """Write below `root`; open sealed secrets with `box`; tell `running` what moves.
 
-        Cookies and certificates are given to the engine as files of `lent`.
+        Cookies and certificates are given to the engine as files of `lent`. `steps` follow the transfer.
         """
         self._engine = engine
         self._root = root
@@ -65,6 +67,7 @@ class DownloadHandler:
         self._claims = claims or Claims()
         self._running = running or Running()
         self._lent = lent or Lent()
+        self._steps = steps
         self._space = Space()
         self._received = 0
         self._now: dict[str, int] = {}
@@ -77,9 +80,12 @@ class DownloadHandler:
         """Fetch the file. Raises what the transfer raises, and `Stopped` when asked to stop."""
         holder = run.job.id
         try:
-            request = await asyncio.to_thread(self.request_of, spec)
-            with self.lending(request, self.secrets_of(spec)) as given:
-                return await self._run(spec, given, run)
+            result = await asyncio.to_thread(arrived, run.checkpoint, self._root)
+            if result is None:
+                request = await asyncio.to_thread(self.request_of, spec)
+                with self.lending(request, self.secrets_of(spec)) as given:
+                    result = await self._run(spec, given, run)
+            return await follow(self._steps, spec, run, result)
         finally:
             self._running.ended(holder)
             self._claims.release(holder)

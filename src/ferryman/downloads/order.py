@@ -163,7 +163,6 @@ class OrderReader:
             insecure=order.insecure,
             private=self._rights.private,
             unpack=bool(order.unpack),
-            hooks=order.hooks or [],
         )
         drafts = [self._draft(common, digest, one, _with_entry(shared, one.entry, cookies)) for one in found]
         self._check_size(drafts)

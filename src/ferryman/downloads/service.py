@@ -15,6 +15,7 @@ from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
 from ferryman.downloads.conflicts import Clash, existing, refusal, repeated
 from ferryman.downloads.earlier import Earlier
+from ferryman.downloads.hooks.service import Hooks
 from ferryman.downloads.model import ATTEMPTS, KIND, DownloadOrder, DownloadSpec, Duplicates, Secrets
 from ferryman.downloads.order import Draft, OrderReader, Refused, Rights, host_of
 from ferryman.downloads.rules.service import Applied, Rules
@@ -27,9 +28,20 @@ from ferryman.web.shapes import seconds_of
 class Downloads:
     """Makes download jobs. Safe to use from many tasks at once."""
 
-    def __init__(self, ledger: Ledger, live: Live, box: SecretBox, rules: Rules | None = None) -> None:
-        """Put jobs into `ledger`, files below the download folder, secrets into `box`; `rules` add to every order."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        live: Live,
+        box: SecretBox,
+        rules: Rules | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        """Put jobs into `ledger`, files below the download folder, secrets into `box`.
+
+        `rules` add to every order; `hooks` know what an order may call.
+        """
         self._rules = rules
+        self._hooks = hooks
         self._ledger = ledger
         self._live = live
         self._box = box
@@ -46,7 +58,9 @@ class Downloads:
         """
         reader = OrderReader(order, self.rights(caller))
         read = await asyncio.to_thread(reader.read, partial=partial)
+        called = await self._called(order, caller)
         ruled, refused = await self._ruled(read, order, partial=partial)
+        ruled = [one.calling(called) for one in ruled]
         drafts = [one.draft for one in ruled]
         await asyncio.to_thread(self._look, drafts)
         who = f"{caller.user_id or caller.name}/{key}/" if key else None
@@ -82,6 +96,12 @@ class Downloads:
             for index, one in enumerate(ruled)
             if index not in left
         ]
+
+    async def _called(self, order: DownloadOrder, caller: Principal) -> list[str]:
+        """Return the ids of hooks of the order and of those that hear of everything. Raises what may not be called."""
+        if self._hooks is None:
+            return []
+        return [*await self._hooks.resolve(order.hooks or (), caller), *await self._hooks.always()]
 
     async def _ruled(
         self, drafts: list[Draft], order: DownloadOrder, *, partial: bool

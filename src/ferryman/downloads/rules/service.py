@@ -32,6 +32,14 @@ class Applied:
     category: str | None = None
     priority: int | None = None
 
+    def calling(self, hooks: Sequence[str]) -> "Applied":
+        """Return it with further hooks, by id."""
+        if not hooks:
+            return self
+        called = list(dict.fromkeys([*self.draft.spec.hooks, *hooks]))
+        spec = self.draft.spec.model_copy(update={"hooks": called})
+        return replace(self, draft=replace(self.draft, spec=spec))
+
 
 class Rules:
     """The rules of this home. Safe to use from many tasks at once."""
