@@ -13,10 +13,11 @@ from ferryman.accounts.throttle import Throttle
 from ferryman.console import api as console_api
 from ferryman.console import pages as console_pages
 from ferryman.core.clock import SystemClock
-from ferryman.core.lifecycle import Lifecycle
+from ferryman.core.lifecycle import Lifecycle, Service
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
+from ferryman.daemon.rules import HOOK, HOOK_PHASES, RuleRooms, rule_rooms
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
@@ -31,9 +32,6 @@ from ferryman.downloads.handler import PHASES, DownloadHandler
 from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
-from ferryman.downloads.rules import api as rules_api
-from ferryman.downloads.rules.service import Rules
-from ferryman.downloads.rules.sql import RuleStore
 from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
@@ -105,7 +103,7 @@ class Rooms:
     previews: Previews
     speed: Speed
     changes: Changes
-    rules: Rules
+    rules: RuleRooms
     statistics: Statistics
 
 
@@ -129,7 +127,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
         raise
     worker = Worker(
         rooms.ledger,
-        {KIND: rooms.handler},
+        {KIND: rooms.handler, HOOK: rooms.rules.handler},
         limits=lambda: rooms.live.now().limits,
         alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
@@ -139,7 +137,8 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, folder)})
     keeper = TrafficKeeper(database, SystemClock(), rooms.handler.received)
     following = [] if database.sqlite else [Following(rooms.settings)]
-    life = Lifecycle(EngineService(rooms.engine), *following, sweeper, purger, keeper, worker)
+    services: list[Service] = [*following, sweeper, purger, keeper, rooms.rules.failures]
+    life = Lifecycle(EngineService(rooms.engine), *services, worker)
     return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
 
 
@@ -152,17 +151,18 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
     started = service.load_now()
     # The ledger says how many downloads run; previews and checksum files must not wait for one of their places.
     engine = Engine(Limits(active=MOST_TRANSFERS))
-    running = Running()
+    running, rules = Running(), rule_rooms(database, ledger, clock, live, box)
     handler = DownloadHandler(
         engine,
         started.downloads,
         box,
         private=lambda: live.now().private_addresses != "deny",
         running=running,
+        claims=rules.claims,
+        steps=rules.steps,
         lent=Lent(settings.home / "keys" / "lent"),
     )
-    rules = Rules(RuleStore(database), clock, live.now)
-    downloads = Downloads(ledger, live, box, rules)
+    downloads = Downloads(ledger, live, box, rules.rules, rules.hooks)
     return Rooms(
         live=live,
         settings=service,
@@ -173,7 +173,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         accounts=_accounts(database, audit, live),
         handler=handler,
         downloads=downloads,
-        previews=Previews(engine, handler, downloads, ledger, rules=rules),
+        previews=Previews(engine, handler, downloads, ledger, rules=rules.rules),
         speed=Speed(engine, service),
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
@@ -211,13 +211,13 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         rooms.statistics,
         settings=settings,
         renderer=renderer,
-        phases={KIND: PHASES},
+        phases={KIND: PHASES, HOOK: HOOK_PHASES},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
-        Part("rules", api=rules_api.router(rooms.rules)),
+        *rooms.rules.parts(),
         Part(
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),

@@ -23,6 +23,9 @@ from ferryman.db.database import sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads.change import Changes
 from ferryman.downloads.handler import DownloadHandler
+from ferryman.downloads.hooks import api as hooks_api
+from ferryman.downloads.hooks.service import Hooks
+from ferryman.downloads.hooks.sql import HookStore
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.rules import api as rules_api
 from ferryman.downloads.rules.service import Rules
@@ -70,13 +73,15 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     engine, box = Engine(), box or SecretBox(folder / "secret.key")
     settings = SettingsService(database, Live(Settings(home=folder)), audit, clock, box)
     rules = Rules(RuleStore(database), clock, settings.live.now)
-    downloads = Downloads(ledger, settings.live, box, rules)
+    hooks = Hooks(HookStore(database), ledger, clock, box)
+    downloads = Downloads(ledger, settings.live, box, rules, hooks)
     handler = DownloadHandler(engine, folder / "downloads", box, private=bool)
     speed = Speed(engine, settings)
     changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2, rules=rules)
     parts = [
         Part("rules", api=rules_api.router(rules)),
+        Part("hooks", api=hooks_api.router(hooks)),
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
         Part("console", api=router(ledger, accounts, audit, settings, Statistics(database, clock))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 from ferryman.core.archives.guard import shown, too_much
-from ferryman.core.archives.model import CHUNK, ArchiveLimits, Contents, Entry, Kind, Pieces
+from ferryman.core.archives.model import CHUNK, MIB, ArchiveLimits, Contents, Entry, Kind, Pieces
 from ferryman.core.archives.streams import damaged
 from ferryman.core.errors import Invalid
 
@@ -18,6 +18,7 @@ METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _HEADER: Final = 30
 _ENTRY: Final = b"PK\x01\x02"
 _PER_ENTRY: Final = 4 * 1024
+_LEAST: Final = 4 * MIB
 _FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError, ValueError, NotImplementedError)
 _KINDS: Final = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
 
@@ -48,7 +49,7 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         most = self._limits.entries
-        if size > most * _PER_ENTRY:
+        if size > max(_LEAST, most * _PER_ENTRY):
             raise too_much("The directory of the archive is too long", f"{most} entries")
         data = self._file.read(size)
         if size > CHUNK and data.count(_ENTRY) > most:

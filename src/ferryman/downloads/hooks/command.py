@@ -38,17 +38,18 @@ class Command:
         Raises `OSError` when it cannot be started. When cancelled, and at the end, nothing of it runs on as far as can
         be told: its process group, and all processes that have its mark.
         """
-        process = await asyncio.create_subprocess_exec(
-            *self._argv,
-            cwd=self._folder,
-            env=environment(self._variables, os.environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        reading = asyncio.create_task(_tell(process.stdout, told))
+        out, into = (
+            os.pipe()
+        )  # one of our own: with asyncio's, the end of a program is only seen when all let go of it
+        stream, transport = await _reader(out)
+        try:
+            process = await self._start(into)
+        except BaseException:
+            transport.close()
+            raise
+        finally:
+            os.close(into)
+        reading = asyncio.create_task(_tell(stream, told))
         try:
             async with asyncio.timeout(timeout):
                 return await process.wait()
@@ -59,6 +60,18 @@ class Command:
             # A descendant that escaped could hold the pipe open for ever.
             await asyncio.wait({reading}, timeout=1)
             reading.cancel()
+            transport.close()
+
+    async def _start(self, output: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self._argv,
+            cwd=self._folder,
+            env=environment(self._variables, os.environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """Ask all that is left to end, then end it by force."""
@@ -97,6 +110,15 @@ def marked(mark: str) -> list[int]:
                     if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
                         found.append(int(entry.name))
     return found
+
+
+async def _reader(handle: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(handle, "rb", buffering=0)
+    )
+    return stream, transport
 
 
 def _group_of(pid: int) -> int | None:

@@ -58,7 +58,7 @@ class HookHandler:
         policy = AddressPolicy(private=self._settings().hook_private)
         post = Post(parse_source(secrets.url), policy, float(hook.kept.timeout))
         answer = await _sent(post, body, headers, run, hook.kept.timeout)
-        run.log.info(f"{hook.kept.host} answered {answer.status}", answer=" ".join(answer.text.split())[:500])
+        run.log.info(f"{hook.kept.host} answered {answer.status}", answer=answer.text[:500])
         return {"status": answer.status, "hook": hook.kept.name, "to": hook.kept.host}
 
     async def _command(self, hook: Hook, spec: Delivery, run: Run) -> Document:

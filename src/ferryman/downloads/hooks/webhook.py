@@ -51,7 +51,7 @@ class Post:
             try:
                 connection.request("POST", _target(self._source), body, headers)
                 answer = connection.getresponse()
-                text = answer.read(LONGEST_ANSWER).decode("utf-8", "replace")
+                text = _plain(answer.read(LONGEST_ANSWER))
                 after = answer.getheader("retry-after")
             finally:
                 connection.close()
@@ -103,6 +103,12 @@ class Post:
         return connection
 
 
+def _plain(data: bytes) -> str:
+    """Return what was answered as one line that is safe to show."""
+    text = data.decode("utf-8", "replace")
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def _target(source: Source) -> str:
     after_scheme = source.url.partition("://")[2]
     slash = after_scheme.find("/")
@@ -110,7 +116,7 @@ def _target(source: Source) -> str:
 
 
 def _refusal(host: str, status: int, text: str, retry_after: str | None) -> FerryError:
-    said = " ".join(text.split())[:200]
+    said = text[:200]
     words = f"'{host}' answered {status}{f': {said}' if said else ''}."
     if status >= 500 or status in _AGAIN:
         wait = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
