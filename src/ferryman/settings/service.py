@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,9 +84,10 @@ class SettingsService:
     async def preview(self, wanted: Mapping[str, Any]) -> list[Change]:
         """Return what `change` would do, and raise what it would raise. Changes nothing."""
         await asyncio.to_thread(check_folders, wanted)
-        before, _ = self._values(await self._store.read())
+        stored = await self._store.read()
+        before, _ = self._values(stored)
         after = _with(before, wanted)
-        return _changes(self.live.next(), self.live.check(after, _given(wanted)), wanted)
+        return _changes(self.live.next(), self.live.check(after, _named(wanted, stored)), wanted)
 
     def _write(
         self,
@@ -105,7 +106,7 @@ class SettingsService:
             )
         before, _ = self._values(stored)
         after = _with(before, wanted)
-        checked = self.live.check(after, _given(wanted))
+        checked = self.live.check(after, _named(wanted, stored))
         known = checked.model_dump(mode="json")
         for name, value in wanted.items():
             if value is None:
@@ -194,9 +195,13 @@ def _with(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any
     return {name: value for name, value in after.items() if value is not None}
 
 
-def _given(wanted: Mapping[str, Any]) -> list[str]:
-    """Return the names that get a value; taking one away is always right."""
-    return [name for name, value in wanted.items() if value is not None]
+def _named(wanted: Mapping[str, Any], stored: Collection[str]) -> list[str]:
+    """Return the names to check: those that get a value, and those nobody knows. Taking away what is there is right."""
+    return [
+        name
+        for name, value in wanted.items()
+        if value is not None or (name not in Settings.model_fields and name not in stored)
+    ]
 
 
 def _changes(before: Settings, after: Settings, wanted: Mapping[str, Any]) -> list[Change]:

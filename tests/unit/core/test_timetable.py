@@ -103,3 +103,38 @@ def test_bad_rules_are_named(text: str, code: str):
         Timetable.parse(f"00:00-01:00=1, {text}")
     assert refused.value.code == code
     assert refused.value.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("mon-fri 08:00-18:00=2MB/s, sat,sun=0", "mon-fri 08:00-18:00=2MB/s; sat-sun 00:00-24:00=0"),
+        ("sat , sun 08:00-10:00=5", "sat+sun 08:00-10:00=5"),
+        ("mon,wed-thu=1,fri=2", "mon+wed+thu 00:00-24:00=1; fri 00:00-24:00=2"),
+        ("sat=off", "sat 00:00-24:00=0"),
+        ("SAT,\tSUN = 1K", "sat sun 00:00-24:00=1000"),
+    ],
+)
+def test_days_may_be_separated_by_commas_and_stand_alone(text, same):
+    assert Timetable.parse(text).week() == Timetable.parse(same).week()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sat", "sat,sun", "=1", "sat,=1", ",=", "mon 08:00-10:00=1, tue", "sat;sun=1", "sat 25:00-26:00=1"],
+)
+def test_days_without_a_limit_are_refused(text):
+    with pytest.raises(Invalid):
+        Timetable.parse(text)
+
+
+def test_when_the_limit_changes_next():
+    table = Timetable.parse("mon-fri 08:00-18:00=2MB/s")
+    zone = ZoneInfo("UTC")
+    monday = datetime(2026, 11, 23, 7, 30, tzinfo=zone).timestamp()
+    assert table.next_change(monday, 0, zone) == monday + 1800
+    assert table.next_change(monday + 1800, 0, zone) == monday + 1800 + 36000
+    friday = datetime(2026, 11, 27, 20, 0, tzinfo=zone).timestamp()
+    assert table.next_change(friday, 0, zone) == friday + 2.5 * 86400
+    assert table.next_change(monday, 2_000_000, zone) is None
+    assert Timetable().next_change(monday) is None
