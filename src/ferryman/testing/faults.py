@@ -1,6 +1,7 @@
 """Ways in which real web servers misbehave, as behaviours for `upstream.Upstream`."""
 
 import gzip
+import threading
 from collections.abc import Mapping
 
 from ferryman.testing.upstream import Behaviour, Exchange, File
@@ -152,6 +153,39 @@ def stalling(file: File, after: int, seconds: float = 60.0) -> Behaviour:
             exchange.hang_up()
 
     return answer
+
+
+class Crawling:
+    """The first connection that comes to offset `at` goes on with `rate` bytes per second; all others are served well.
+
+    `rest` is how much that connection still had to send there (0: none came), `sent` how much of it it sent.
+    """
+
+    def __init__(self, file: File, at: int, rate: int) -> None:
+        """Serve `file`."""
+        self.file, self.at, self.rate = file, at, rate
+        self.rest = self.sent = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer."""
+        file, size = self.file, len(self.file.data)
+        wanted = exchange.wanted(size)
+        start, end = wanted or (0, size)
+        part = {"Content-Range": f"bytes {start}-{end - 1}/{size}"} if wanted else {}
+        exchange.start(206 if part else 200, {"Content-Length": end - start, **part, **file.known()})
+        turn = min(end, max(start, self.at))
+        exchange.write(memoryview(file.data)[start:turn], file.rate)
+        with self._lock:
+            slow = start <= self.at < end and not self.rest
+            if slow:
+                self.rest = end - turn
+        step = max(1, self.rate // 4)
+        for at in range(turn, end, step if slow else size):
+            exchange.write(memoryview(file.data)[at : min(end, at + step if slow else end)], file.rate)
+            if slow:
+                self.sent += min(step, end - at)
+                exchange.wait(0.25)
 
 
 def expiring(file: Behaviour, uses: int) -> Behaviour:

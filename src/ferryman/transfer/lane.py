@@ -41,7 +41,7 @@ class Lane:
         self.ahead = 0
         self.body_end = OPEN_END
         self.exchange: Exchange | None = None
-        self.begun = self.last_at = now
+        self.begun = self.answered_at = self.last_at = now
         self.first_byte = 0.0
         self.rate = 0.0
         self.answered_yes = False
@@ -60,15 +60,15 @@ class Lane:
         """Whether a rate limit is on."""
         return bool(self.task.bucket.rate or self.task.core.bucket.rate)
 
-    def view(self) -> LaneView:
+    def view(self, now: float) -> LaneView:
         """The lane as the planner sees it."""
-        return LaneView(self.offset(), self.end, self.rate)
+        return LaneView(self.offset(), self.end, self.rate, now - self.last_at)
 
     def answered(self, head: Head) -> bool:
         """Let the task judge the answer."""
         now = self.task.core.now()
         self.first_byte = now - self.begun
-        self.last_at = self._rate_at = now
+        self.last_at = self._rate_at = self.answered_at = now
         return self.task.answers.answered(self, head)
 
     def room(self, limit: int) -> int:

@@ -4,8 +4,10 @@ Spans are half-open `[start, end)`. Nothing here knows connections; `engine` car
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 MiB: Final = 1024 * 1024
@@ -72,20 +74,40 @@ class Ranges:
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """A lane as the planner sees it: next byte, end of its span, bytes per second (0 = not known yet)."""
+    """A lane as the planner sees it: next byte, end of its span, bytes per second (0 = not known yet).
+
+    `waited` is for how many seconds nothing arrived.
+    """
 
     pos: int
     end: int
     rate: float
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a fresh request may expect: bytes per second (0 = not known), seconds to its first byte.
+
+    `patience` is how many seconds a lane may hold the rest beyond what is fair before it counts as crawling.
+    """
+
+    rate: float = 0.0
+    delay: float = 0.0
+    patience: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Ask for `[start, end)`; when `victim` is set, it is that lane's tail and the lane must end at `start`."""
+    """Ask for `[start, end)`; when `victim` is set, it is that lane's tail and the lane must end at `start`.
+
+    `crawled` says that the victim was too slow, not only the one with most left.
+    """
 
     start: int
     end: int
     victim: int | None = None
+    crawled: bool = False
 
 
 def chunk_for(rate: float, first_byte: float) -> int:
@@ -93,7 +115,9 @@ def chunk_for(rate: float, first_byte: float) -> int:
     return int(min(CHUNK_MAX, max(CHUNK, rate * first_byte * 30)))
 
 
-def next_take(total: int, done: Ranges, lanes: Sequence[LaneView], chunk: int) -> Take | None:
+def next_take(
+    total: int, done: Ranges, lanes: Sequence[LaneView], chunk: int, pace: Pace = Pace()
+) -> Take | None:
     """What an idle connection should fetch: the first hole nobody has, else a part of the slowest remainder.
 
     Returns None when nothing sensible is left. Lanes whose span is empty never count as victims.
@@ -106,24 +130,44 @@ def next_take(total: int, done: Ranges, lanes: Sequence[LaneView], chunk: int) -
         start, end = holes[0]
         # A rest smaller than half a chunk is taken along: it would only cost a request later.
         return Take(start, end if end - start <= chunk + chunk // 2 else start + chunk)
-    return _steal(lanes)
+    return _steal(lanes, pace)
 
 
-def _steal(lanes: Sequence[LaneView]) -> Take | None:
+def crawls(lane: LaneView, fastest: float, pace: Pace) -> bool:
+    """Whether a lane holds what is left of its span so long that a fresh request would have it several times over."""
+    left = lane.end - lane.pos
+    if left <= 0 or fastest <= 0:
+        return False
+    needs = max(left / lane.rate if lane.rate > 0 else 0.0, lane.waited)
+    return needs > 4 * (pace.delay + left / fastest) + pace.patience
+
+
+def held_up(lanes: Sequence[LaneView], pace: Pace) -> bool:
+    """Whether some lane crawls: worth another connection however little is left."""
+    fastest = _fastest(lanes, pace)
+    return any(crawls(lane, fastest, pace) for lane in lanes)
+
+
+def _fastest(lanes: Sequence[LaneView], pace: Pace) -> float:
+    return max([pace.rate, *(lane.rate for lane in lanes)])
+
+
+def _steal(lanes: Sequence[LaneView], pace: Pace) -> Take | None:
     best, longest = None, 0.0
-    fastest = max((lane.rate for lane in lanes), default=0.0)
+    fastest = _fastest(lanes, pace)
     for index, lane in enumerate(lanes):
         left = lane.end - lane.pos
         if left <= 0:
             continue
-        time_left = left / lane.rate if lane.rate > 0 else left / (fastest / 8 + 1)
-        crawling = lane.rate * 4 < fastest
-        if (left >= 2 * STEAL_MIN or crawling) and time_left > longest:
+        time_left = max(left / lane.rate if lane.rate > 0 else left / (fastest / 8 + 1), lane.waited)
+        if (left >= 2 * STEAL_MIN or crawls(lane, fastest, pace)) and time_left > longest:
             best, longest = index, time_left
     if best is None or longest < 0.05:
         return None
     victim = lanes[best]
-    return Take(cut(victim, fastest), victim.end, best)
+    crawled = crawls(victim, fastest, pace)
+    start = victim.pos if crawled and victim.rate <= 0 else cut(victim, fastest)  # it never brought anything
+    return Take(start, victim.end, best, crawled)
 
 
 def cut(victim: LaneView, thief_rate: float) -> int:
@@ -157,6 +201,36 @@ class SlowStart:
     def wanted(self, limit: int, bytes_left: int) -> int:
         """Lanes to use now: at most `limit`, and no more than one for each MiB that is left."""
         return max(1, min(self.lanes, limit, bytes_left // MiB))
+
+
+class Paces:
+    """What lanes that ended brought, as what a fresh one may expect; and how patient to be with those that crawl."""
+
+    __slots__ = ("_known", "_patience")
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self._known: deque[tuple[float, float]] = deque(maxlen=9)
+        self._patience = Pace().patience
+
+    def ended(self, count: int, seconds: float, first_byte: float) -> None:
+        """Note a lane that brought `count` bytes in `seconds` after its first byte; tiny ones say nothing."""
+        if count < STEAL_MIN or seconds <= 0:
+            return
+        self._known.append((count / seconds, first_byte))
+        if count / seconds >= median(rate for rate, _ in self._known) / 2:
+            self._patience = Pace().patience
+
+    def robbed(self) -> None:
+        """A crawling lane was replaced: wait longer before the next, for it may be the whole way that is slow."""
+        self._patience = min(30.0, self._patience * 2)
+
+    def now(self, *, limited: bool) -> Pace:
+        """What to expect; under a limit of ours speeds of earlier say nothing."""
+        if limited or not self._known:
+            return Pace(patience=self._patience)
+        rates, delays = zip(*self._known, strict=True)
+        return Pace(median(rates), median(delays), self._patience)
 
 
 def backoff(fruitless: int, first: float, retry_after: float | None) -> float:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_LANES: Final = 32
 _CAP_RECOVERY: Final = 10.0
+_LIMIT_FELT: Final = 1.0
+"""Seconds for which a rate limit that held something back explains why a connection is slow."""
 _AT_WORK: Final = frozenset({Phase.CONNECTING, Phase.DOWNLOADING})
 
 Report = Callable[[Result | None, BaseException | None], None]
@@ -64,7 +66,9 @@ class Task:
         self._cap = self._most
         self._cap_until = 0.0
         self._limited = False
+        self._limited_at = -_LIMIT_FELT
         self._slow_start = plan.SlowStart()
+        self._paces = plan.Paces()
 
     @property
     def starving(self) -> bool:
@@ -109,7 +113,8 @@ class Task:
         """Open as many lanes as are wanted and allowed."""
         now = self.core.now()
         while self.phase in _AT_WORK and not self.over and now >= self.tries.not_before:
-            if len(self.lanes) >= self._lanes_wanted(now) or (self.lanes and self.core.others_starve(self)):
+            enough = len(self.lanes) >= self._lanes_wanted(now) and not self._held_up(now)
+            if enough or (self.lanes and self.core.others_starve(self)):
                 return
             if not self._start_lane(now):
                 return
@@ -130,13 +135,23 @@ class Task:
         self._slow_start.answered(self._most)
         self.settle()
 
+    def _held_up(self, now: float) -> bool:
+        """Whether a crawling lane holds the rest, so that another one is worth it although little is left."""
+        if not self.lanes or len(self.lanes) >= self._cap or not self.ranged:
+            return False
+        limited = now - self._limited_at < _LIMIT_FELT
+        return not limited and plan.held_up([lane.view(now) for lane in self.lanes], self._pace())
+
+    def _pace(self) -> plan.Pace:
+        return self._paces.now(limited=self.core.now() - self._limited_at < _LIMIT_FELT)
+
     def _start_lane(self, now: float) -> bool:
         mirror = self.mirrors[self._turn % len(self.mirrors)]
         host = host_key(mirror.url)
         if not self.core.hosts.acquire(host, now):
             self._turn += len(self.mirrors) > 1
             return False
-        span = self._next_span()
+        span = self._next_span(now)
         if span is None:
             self.core.hosts.release(host)
             return False
@@ -159,7 +174,7 @@ class Task:
         allow = self.request.allow
         return Ask(asked.url, asked.start, asked.end, self.ranged, headers, options, allow, trusted, login)
 
-    def _next_span(self) -> tuple[int, int | None] | None:
+    def _next_span(self, now: float) -> tuple[int, int | None] | None:
         total = self.arrival.total
         if not self.ranged:
             return (0, None) if not self.lanes else None
@@ -168,12 +183,15 @@ class Task:
         rate = max((lane.rate for lane in self.lanes), default=0.0)
         first_byte = min((lane.first_byte for lane in self.lanes if lane.answered_yes), default=0.0)
         chunk = plan.chunk_for(rate, first_byte) if self._most > 1 else max(1, total)
-        take = plan.next_take(total, self._held(), [lane.view() for lane in self.lanes], chunk)
+        views, pace = [lane.view(now) for lane in self.lanes], self._pace()
+        take = plan.next_take(total, self._held(), views, chunk, pace)
         if take is None:
             return None
         if take.victim is not None:
             victim = self.lanes[take.victim]
             victim.end = take.start
+            if take.crawled:
+                self._paces.robbed()
             if victim.pos >= victim.end:
                 self.drop(victim)
         return take.start, take.end
@@ -219,6 +237,7 @@ class Task:
         if lane.answered_yes and not lost:
             lane.flush()
             self.arrival.base.add(lane.start, lane.pos)
+            self._paces.ended(lane.pos - lane.start, self.core.now() - lane.answered_at, lane.first_byte)
         if lane.exchange:
             lane.exchange.cancel()
         self.core.hosts.release(lane.host)
@@ -281,7 +300,7 @@ class Task:
         now = self.core.now()
         allowed = min(self.core.bucket.allowance(now, want), self.bucket.allowance(now, want))
         if not allowed:
-            self._limited = True
+            self._limited, self._limited_at = True, now
         return allowed
 
     def arrived(self, count: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ferryman.core.errors import Unavailable
-from ferryman.testing.faults import crowded, first, stalling, status
+from ferryman.testing.faults import Crawling, crowded, first, stalling, status
 from ferryman.testing.upstream import File, Upstream, made_up
 from ferryman.transfer.model import Limits, Options, Request
 from ferryman.transfer.service import Engine
@@ -101,13 +101,19 @@ def test_a_stalled_connection_is_replaced(engine: Engine, upstream: Upstream, tm
     assert (tmp_path / "f").read_bytes() == file.data
 
 
-def test_one_slow_connection_does_not_hold_the_tail(
-    engine: Engine, upstream: Upstream, tmp_path: Path
+@pytest.mark.parametrize("left", [24 * MIB, 5 * MIB, 2 * MIB - 1, MIB, 300_000, 120_000])
+@pytest.mark.parametrize("connections", [2, 8])
+def test_another_connection_fetches_what_a_slow_one_holds(
+    engine: Engine, upstream: Upstream, tmp_path: Path, left: int, connections: int
 ) -> None:
-    file = File(made_up(64 * MIB), rate=64 * MIB)
-    slow = File(file.data, etag=file.etag, rate=100_000)
-    url = upstream.serve("/f", first(1, file, first(2, slow, file)))
-    began = time.monotonic()
-    engine.submit(Request((url,), tmp_path / "f", Options(connections=4))).wait(60)
-    assert time.monotonic() - began < 20, "alone the slow connection would need 160 s for its span"
+    """At 1 kB/s the rest would take minutes, however little it is."""
+    file = File(made_up(24 * MIB + 17), rate=64 * MIB)
+    crawling = Crawling(file, len(file.data) - left, 1000)
+    transfer = engine.submit(
+        Request((upstream.serve("/f", crawling),), tmp_path / "f", Options(connections=connections))
+    )
+    transfer.wait(100)
     assert (tmp_path / "f").read_bytes() == file.data
+    assert crawling.rest > 100_000, "the slow connection had the rest to send"
+    assert crawling.sent < crawling.rest * 0.9, "somebody else sent it"
+    assert len(upstream.seen("/f")) < 40

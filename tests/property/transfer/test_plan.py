@@ -1,6 +1,7 @@
 """Ranges, planning and the journal under arbitrary input."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from ferryman.transfer.body import Chunked
 from ferryman.transfer.journal import SLOT, Record, decode, encode, newest
-from ferryman.transfer.plan import LaneView, Ranges, SlowStart, next_take
+from ferryman.transfer.plan import LaneView, Pace, Paces, Ranges, SlowStart, crawls, held_up, next_take
 from ferryman.transfer.rate import Bucket
 
 TOTAL = 400
@@ -155,3 +156,126 @@ def test_a_bucket_never_lets_through_more_than_its_rate(rate: int, steps: list[t
         bucket.spend(allowed)
         passed += allowed
         assert passed <= rate * (now + 0.1) + 1
+
+
+@dataclass
+class Simulated:
+    """A connection of 20 MB/s; a slow one has `slow_rate` after `slow_after` bytes."""
+
+    start: int
+    end: int
+    begun: float
+    slow_after: int | None
+    slow_rate: float
+    pos: int = 0
+    rate: float = 0.0
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.pos, self.at = self.start, self.begun
+
+    def step(self, now: float) -> None:
+        brought = self.pos - self.start
+        step = 2_000_000
+        if self.slow_after is not None:
+            step = (
+                int(self.slow_rate * 0.1)
+                if brought >= self.slow_after
+                else min(step, self.slow_after - brought)
+            )
+        step = min(step, self.end - self.pos)
+        self.pos += step
+        self.at = now if step else self.at
+        self.rate = step / 0.1 if not self.rate else self.rate + 0.5 * (step / 0.1 - self.rate)
+
+
+class Simulation:
+    """A transfer in ticks of 0.1 s, whose second request meets the slow connection."""
+
+    def __init__(self, slow_after: int, slow_rate: float, total: int, most: int) -> None:
+        self.slow_after, self.slow_rate, self.total, self.most = slow_after, slow_rate, total, most
+        self.done, self.paces, self.lanes = Ranges(), Paces(), list[Simulated]()
+        self.now, self.requests = 0.0, 0
+
+    def run(self) -> None:
+        while self.done.size() < self.total or self.lanes:
+            while len(self.lanes) < self.most and self.start():
+                pass
+            self.now += 0.1
+            for lane in list(self.lanes):
+                lane.step(self.now)
+                if lane.pos == lane.end:
+                    self.end(lane)
+            assert self.now < 300
+
+    def start(self) -> bool:
+        here = Ranges(self.done.spans())
+        for lane in self.lanes:
+            here.add(lane.start, lane.pos)
+        views = [LaneView(lane.pos, lane.end, lane.rate, self.now - lane.at) for lane in self.lanes]
+        pace = self.paces.now(limited=False)
+        if len(self.lanes) >= max(1, (self.total - here.size()) // MIB) and not held_up(views, pace):
+            return False
+        take = next_take(self.total, here, views, 16 * MIB, pace)
+        if take is None:
+            return False
+        if take.victim is not None:
+            victim = self.lanes[take.victim]
+            victim.end = take.start
+            if take.crawled:
+                self.paces.robbed()
+            if victim.pos >= victim.end:
+                self.end(victim)
+        self.requests += 1
+        after = self.slow_after if self.requests == 2 else None
+        self.lanes.append(Simulated(take.start, take.end, self.now, after, self.slow_rate))
+        return True
+
+    def end(self, lane: Simulated) -> None:
+        self.lanes.remove(lane)
+        self.done.add(lane.start, lane.pos)
+        self.paces.ended(lane.pos - lane.start, self.now - lane.begun, 0.0)
+
+
+@given(
+    st.integers(0, 16 * MIB - 1),
+    st.sampled_from([0.0, 2e3, 50e3, 200e3]),
+    st.integers(17, 200).map(lambda size: size * MIB + 17),
+    st.integers(2, 16),
+)
+def test_no_slow_connection_holds_the_tail_wherever_it_becomes_slow(
+    slow_after: int, slow_rate: float, total: int, most: int
+) -> None:
+    simulation = Simulation(slow_after, slow_rate, total, most)
+    simulation.run()
+    alone = total / (20e6 * max(1, most - 1))
+    assert simulation.now < alone + 4.0, "it costs its share and a moment, never its remainder"
+    assert simulation.requests < 4 * most + total // (4 * MIB)
+
+
+@given(st.lists(st.tuples(st.integers(1, 64 * MIB), st.floats(0.7, 1.4)), min_size=1, max_size=16))
+def test_connections_of_like_speed_never_count_as_crawling(lanes: list[tuple[int, float]]) -> None:
+    views = [LaneView(0, left, 1e6 * share) for left, share in lanes]
+    assert not held_up(views, Pace(1e6, 0.05))
+
+
+@given(st.integers(1, MIB), st.floats(1e3, 1e8), st.floats(0, 1), st.floats(0, 60))
+def test_more_waiting_never_makes_a_lane_look_faster(
+    left: int, rate: float, delay: float, waited: float
+) -> None:
+    pace = Pace(1e7, delay)
+    if crawls(LaneView(0, left, rate), 1e7, pace):
+        assert crawls(LaneView(0, left, rate, waited), 1e7, pace)
+    assert crawls(LaneView(0, left, 0.0, 1000.0), 1e7, pace)
+
+
+def test_patience_grows_while_nothing_helps_and_is_forgotten_when_it_does() -> None:
+    paces = Paces()
+    before = paces.now(limited=False).patience
+    for _ in range(20):
+        paces.robbed()
+    assert 10 * before < paces.now(limited=False).patience <= 30
+    paces.ended(MIB, 0.1, 0.01)
+    assert paces.now(limited=False).patience == before
+    assert paces.now(limited=False).rate > 0
+    assert paces.now(limited=True).rate == 0
