@@ -1,5 +1,6 @@
 """A real daemon, an upstream on loopback and a real Chromium, one of each for the whole folder."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -42,7 +43,13 @@ class Console:
 @pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Start Ferryman in an empty home, end it afterwards."""
-    home = tmp_path_factory.mktemp("ferryman")
+    with started(tmp_path_factory.mktemp("ferryman")) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def started(home: Path) -> Iterator[Console]:
+    """Start Ferryman in an empty home below `home`, end it afterwards."""
     environment = {**os.environ, "FERRY_HOME": str(home / "home"), "FERRY_PORT": "0"}
     with (home / "daemon.log").open("wb") as log:
         process = subprocess.Popen(
