@@ -26,10 +26,10 @@ def _counted(browser: Browser, console: Console, session: object, upstream: Samp
     """Have something fetched and something failed."""
     context = browser.new_context(base_url=console.address, storage_state=session)  # type: ignore[arg-type]
     page = context.new_page()
-    add(page, offer(upstream, "counted.bin", 2), f"{upstream.address}/files/uncounted.iso")
+    add(page, offer(upstream, "counted.bin", 2), f"{upstream.address}/files/counted-not.iso")
     page.goto("/jobs?q=counted")
     expect(page.locator("#list tr", has_text="counted.bin").first).to_contain_text("Done")
-    expect(page.locator("#list tr", has_text="uncounted.iso").first).to_contain_text("Failed")
+    expect(page.locator("#list tr", has_text="counted-not.iso").first).to_contain_text("Failed")
     context.close()
 
 
@@ -117,7 +117,7 @@ def test_a_job_shows_its_whole_story_whenever_it_is_opened(page: Page, upstream:
     page.get_by_role("link", name="story.bin", exact=True).click()
     chart = page.locator("[data-chart]")
     expect(chart.locator("canvas")).to_be_visible()
-    expect(page.locator("#job-head")).to_contain_text("Done")
+    expect(page.locator("#job-head")).to_have_attribute("data-state", "succeeded")
     page.evaluate("sessionStorage.clear()")
     page.reload()
     expect(chart.locator("canvas")).to_be_visible()
