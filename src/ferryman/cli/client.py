@@ -22,6 +22,7 @@ from ferryman.core.home import default_home
 from ferryman.daemon.home import find_running
 
 TIMEOUT: Final = 30.0
+_PIECE: Final = 65_536
 _BRANCHES: Final[dict[int, type[FerryError]]] = {
     400: Invalid, 401: Denied, 403: Denied, 404: NotFound, 409: Conflict, 413: Invalid, 415: Invalid,
     422: Invalid, 429: Unavailable, 500: Corrupt, 503: Unavailable, 507: Exhausted,
@@ -61,6 +62,20 @@ class Client:
     def text(self, path: str, query: Query | None = None) -> str:
         """Return what GET answers as text. Raises as `get`."""
         return self._send("GET", _with(path, query), None, None)[1].decode("utf-8", "replace")
+
+    def pieces(self, path: str, query: Query | None = None) -> Iterator[bytes]:
+        """Yield what GET answers, piece by piece, so that it may be of any length. Raises as `get`."""
+        connection = self._connection(TIMEOUT)
+        try:
+            answer = self._ask(connection, "GET", _with(path, query), None, {"Accept": "*/*"})
+            if answer.status >= 400:
+                raise _error(answer.status, answer.read())
+            while piece := answer.read(_PIECE):
+                yield piece
+        except (OSError, HTTPException) as error:
+            raise self._unreachable() from error
+        finally:
+            connection.close()
 
     def events(self, topics: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield live events as name and data until the daemon ends. Raises as `get`."""

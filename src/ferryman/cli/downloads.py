@@ -1,27 +1,16 @@
 """`ferry downloads`: the downloads of the daemon, by tab as on the page."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ferryman.cli.client import connect
 from ferryman.cli.downloads_change import add_change
-from ferryman.cli.jobs import print_jobs
+from ferryman.cli.downloads_history import add_history
 from ferryman.cli.output import line, print_json, table
 from ferryman.core.units import format_rate, format_size
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-class Tab(StrEnum):
-    """A tab of the page."""
-
-    ALL = "all"
-    ACTIVE = "active"
-    QUEUE = "queue"
-    COMPLETED = "completed"
-    HISTORY = "history"
 
 
 def downloads_app() -> typer.Typer:
@@ -29,10 +18,7 @@ def downloads_app() -> typer.Typer:
     app = typer.Typer(
         help="Downloads of the daemon. Add them with 'ferry get --detach'.", no_args_is_help=True
     )
-    app.command(
-        "list",
-        epilog="Examples:\n\nferry downloads list\n\nferry downloads list --tab completed --search iso",
-    )(list_downloads)
+    add_history(app)
     app.command("preview", epilog="Example:\n\nferry downloads preview https://example.org/image.iso")(
         preview
     )
@@ -42,23 +28,6 @@ def downloads_app() -> typer.Typer:
     )(limit_speed)
     add_change(app)
     return app
-
-
-def list_downloads(
-    tab: Annotated[Tab, typer.Option(help="Which of them.")] = Tab.ALL,
-    search: Annotated[
-        str,
-        typer.Option(
-            "--search", "-s", metavar="WORDS", help="Only those whose name, source or error has these."
-        ),
-    ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most of them to print.")] = 50,
-    cursor: Annotated[str, typer.Option(metavar="CURSOR", help="Go on after this page.")] = "",
-    json: _Json = False,
-) -> None:
-    """List downloads."""
-    query = {"tab": tab.value, "q": search, "limit": limit, "cursor": cursor}
-    print_jobs(connect().get("/api/v1/downloads", query), json=json)
 
 
 def preview(

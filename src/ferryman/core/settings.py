@@ -182,6 +182,25 @@ class Settings(BaseModel):
         live=True,
         label="JSON-RPC of aria2",
     )
+    history_days: int = setting(
+        0,
+        "Days after which ended downloads leave the history; 0 keeps them. Files stay.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Keep the history for",
+        unit="days",
+        ge=0,
+        le=36_500,
+    )
+    history_count: int = setting(
+        0,
+        "Most ended downloads in the history, the oldest leave first; 0 keeps all. Files stay.",
+        section=Section.DOWNLOADS,
+        live=True,
+        label="Entries in the history at most",
+        ge=0,
+        le=100_000_000,
+    )
     private_addresses: Literal["allow", "operators", "deny"] = setting(
         "operators",
         "Who may fetch from private and loopback addresses: everyone, operators and admins, or nobody.",

@@ -29,6 +29,11 @@ from ferryman.downloads.aria2.house import House
 from ferryman.downloads.change import Changes
 from ferryman.downloads.discard import Discard
 from ferryman.downloads.handler import PHASES, DownloadHandler
+from ferryman.downloads.history import api as history_api
+from ferryman.downloads.history import pages as history_pages
+from ferryman.downloads.history.retention import Retention
+from ferryman.downloads.history.service import History
+from ferryman.downloads.history.sql import FilterStore
 from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
@@ -105,6 +110,7 @@ class Rooms:
     changes: Changes
     rules: RuleRooms
     statistics: Statistics
+    history: History
 
 
 def database_of(settings: Settings) -> Database:
@@ -137,7 +143,8 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     purger = Purger(rooms.ledger, {KIND: Discard(rooms.ledger, folder)})
     keeper = TrafficKeeper(database, SystemClock(), rooms.handler.received)
     following = [] if database.sqlite else [Following(rooms.settings)]
-    services: list[Service] = [*following, sweeper, purger, keeper, rooms.rules.failures]
+    retention = Retention(rooms.history, rooms.live)
+    services: list[Service] = [*following, sweeper, purger, keeper, rooms.rules.failures, retention]
     life = Lifecycle(EngineService(rooms.engine), *services, worker)
     return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
 
@@ -178,6 +185,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
         statistics=Statistics(database, clock),
+        history=History(ledger, downloads, FilterStore(database), clock),
     )
 
 
@@ -218,6 +226,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
         *rooms.rules.parts(),
+        _history(rooms, renderer),
         Part(
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),
@@ -237,6 +246,12 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         host=rooms.live.now().host,
         local_token=local_token,
     )
+
+
+def _history(rooms: Rooms, renderer: Renderer) -> Part:
+    history, ledger = rooms.history, rooms.ledger
+    pages = history_pages.router(history, ledger, rooms.accounts, live=rooms.live, renderer=renderer)
+    return Part("history", api=history_api.router(history, ledger), pages=pages, bodies=history_api.BODIES)
 
 
 def _aria2(rooms: Rooms, local_token: str | None) -> APIRouter:

@@ -119,6 +119,10 @@ class Store(Protocol):
         """What all jobs that match come to; its cursor, sort and limit are ignored. Quick: it may stop counting."""
         ...
 
+    async def choices(self, name: str, owner: str | None, most: int) -> list[str]:
+        """The hosts or categories (`name` is `host` or `category`) of all jobs, or of one owner's, at most `most`."""
+        ...
+
     async def counts(self, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
         """How many jobs are in each state, whatever their number, in about the same time."""
         ...

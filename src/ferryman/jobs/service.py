@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ferryman.core.clock import Clock
 from ferryman.core.errors import Conflict, Invalid, NotFound
@@ -109,6 +110,12 @@ class Ledger:
     async def summary(self, query: Query) -> Summary:
         """How many jobs match, how many bytes they are, and in which states. Quick, however many there are."""
         return await self.store.summary(query)
+
+    async def choices(
+        self, name: Literal["host", "category"], owner: str | None = None, most: int = 500
+    ) -> builtins.list[str]:
+        """The hosts or categories that lists can be narrowed to, of one owner's jobs when given, in order."""
+        return await self.store.choices(name, owner, most)
 
     async def counts(self, kinds: Sequence[str] = (), owner: str | None = None) -> dict[State, int]:
         """How many jobs are in each state."""

@@ -82,6 +82,10 @@ class SqlStore:
         whole = dataclasses.replace(query, cursor=None)
         return await self._db.read(lambda c: totals.summary(c, whole, sqlite=self._db.sqlite))
 
+    async def choices(self, name: str, owner: str | None, most: int) -> list[str]:
+        """What lists can be narrowed to."""
+        return await self._db.read(lambda c: totals.choices(c, name, owner, most))
+
     async def counts(self, kinds: Sequence[str], owner: str | None) -> dict[State, int]:
         """Jobs per state."""
         return await self._db.read(lambda c: search.counts(c, kinds, owner))

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, exists, func, select
 
 from ferryman.jobs.model import Query, State, Summary
 from ferryman.jobs.order import Order
@@ -29,6 +29,19 @@ def summary(connection: Connection, query: Query, *, sqlite: bool) -> Summary:
     if not _narrowed(query):
         return _known(connection, query)
     return _scanned(connection, found)
+
+
+def choices(connection: Connection, name: str, owner: str | None, most: int) -> list[str]:
+    """The hosts or categories there are, in alphabetical order: each is one step along the index."""
+    column = JOBS.c[name]
+    first = select(func.min(column).label("value")).where(column.is_not(None)).cte("steps", recursive=True)
+    following = select(func.min(column)).where(column > first.c.value).scalar_subquery()
+    steps = first.union_all(select(following).where(first.c.value.is_not(None)))
+    statement = select(steps.c.value).where(steps.c.value.is_not(None)).limit(most)
+    if owner is not None:
+        theirs = select(JOBS.c.seq).where(column == steps.c.value, JOBS.c.owner == owner)
+        statement = statement.where(exists(theirs))
+    return list(connection.execute(statement).scalars())
 
 
 def _narrowed(query: Query) -> bool:

@@ -23,6 +23,9 @@ from ferryman.db.database import sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads.change import Changes
 from ferryman.downloads.handler import DownloadHandler
+from ferryman.downloads.history import api as history_api
+from ferryman.downloads.history.service import History
+from ferryman.downloads.history.sql import FilterStore
 from ferryman.downloads.hooks import api as hooks_api
 from ferryman.downloads.hooks.service import Hooks
 from ferryman.downloads.hooks.sql import HookStore
@@ -77,11 +80,13 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     downloads = Downloads(ledger, settings.live, box, rules, hooks)
     handler = DownloadHandler(engine, folder / "downloads", box, private=bool)
     speed = Speed(engine, settings)
+    history = History(ledger, downloads, FilterStore(database), clock)
     changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2, rules=rules)
     parts = [
         Part("rules", api=rules_api.router(rules)),
         Part("hooks", api=hooks_api.router(hooks)),
+        Part("history", api=history_api.router(history, ledger), bodies=history_api.BODIES),
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
         Part("console", api=router(ledger, accounts, audit, settings, Statistics(database, clock))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),

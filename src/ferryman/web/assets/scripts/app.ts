@@ -8,6 +8,7 @@ import { startDialogs } from "./dialogs";
 import { startDrop } from "./drop";
 import { startFilters } from "./filters";
 import { startForms } from "./forms";
+import { startHistory } from "./history";
 import { startLog } from "./joblog";
 import { startKeys } from "./keys";
 import { startLive } from "./live";
@@ -37,6 +38,7 @@ function start(): void {
   startForms();
   startActions();
   startFilters();
+  startHistory();
   startSettings();
   const address = document.querySelector<HTMLMetaElement>("meta[name=stream]")?.content;
   if (!address) return;

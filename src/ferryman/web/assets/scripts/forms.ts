@@ -54,7 +54,7 @@ function say(form: HTMLFormElement, name: string, message: string): boolean {
   return true;
 }
 
-function clean(form: HTMLFormElement): void {
+export function clearProblems(form: HTMLFormElement): void {
   for (const place of form.querySelectorAll("[data-error]")) place.textContent = "";
   for (const field of fields(form)) field.removeAttribute("aria-invalid");
   const notice = form.querySelector<HTMLElement>("[data-problem]");
@@ -74,7 +74,7 @@ function placeOf(form: HTMLFormElement, name: string): string {
   return name;
 }
 
-function refuse(form: HTMLFormElement, problem: Problem): void {
+export function showProblem(form: HTMLFormElement, problem: Problem): void {
   let shown = false;
   for (const [name, message] of problem.fields) shown = say(form, placeOf(form, name), message) || shown;
   const notice = form.querySelector<HTMLElement>("[data-problem]");
@@ -111,7 +111,7 @@ function announce(form: HTMLFormElement, answer: unknown): void {
 async function submit(form: HTMLFormElement): Promise<void> {
   const [method = "POST", path = ""] = (form.dataset["api"] ?? "").split(" ");
   const button = form.querySelector<HTMLButtonElement>("button[type=submit]");
-  clean(form);
+  clearProblems(form);
   if (button) button.disabled = true;
   try {
     const answer = await request(method, path, body(form));
@@ -122,7 +122,7 @@ async function submit(form: HTMLFormElement): Promise<void> {
     if (go) location.assign(go);
     else refreshRegions();
   } catch (error) {
-    if (error instanceof Problem) refuse(form, error);
+    if (error instanceof Problem) showProblem(form, error);
     else throw error;
   } finally {
     if (button) button.disabled = false;

@@ -1,0 +1,1 @@
+"""The history of downloads: saved filters, export and import of lists, and how long ended downloads are kept."""
