@@ -12,9 +12,11 @@ from math import prod
 from typing import Final
 
 from ferryman.core.errors import Invalid
+from ferryman.transfer.source import without_credentials
 
 MOST: Final = 10_000
 """Addresses one pattern may stand for."""
+_COUNTED: Final = 10**15
 _CHOICE: Final = re.compile(
     r"\\(?P<plain>[\\\[\]{}])"
     r"|\[(?P<low>[0-9]{1,9})-(?P<high>[0-9]{1,9})(?::(?P<step>[0-9]{1,9}))?\]"
@@ -97,9 +99,11 @@ def read_pattern(text: str, most: int = MOST) -> Pattern:
     texts[-1] += text[seen:]
     pattern = Pattern(tuple(texts), tuple(choices))
     if pattern.count > most:
+        shown, first, last = (without_credentials(one)[:200] for one in (text, pattern.first, pattern.last))
+        number = f"{pattern.count:,}" if pattern.count < _COUNTED else "very many"
         raise Invalid(
             "pattern_too_many",
-            f"'{text[:200]}' stands for {pattern.count:,} addresses, from {pattern.first[:200]} to {pattern.last[:200]}.",
+            f"'{shown}' stands for {number} addresses, from {first} to {last}.",
             advice=f"Use at most {most:,} at once: smaller ranges, or larger steps.",
         )
     return pattern
