@@ -142,7 +142,7 @@ class Hours {
       cell.setAttribute("aria-label", `${cell.dataset["name"] ?? ""}, ${limitWords(limit)}`);
       cell.title = `${cell.dataset["name"] ?? ""}: ${limitWords(limit)}`;
       const short = limit === "0" ? "∞" : (limit ?? "").replace(/B?\/s$/i, "");
-      cell.textContent = short.length > 4 ? "" : short;
+      cell.dataset["short"] = short.length > 4 ? "" : short;
     }
     const legend = this.box.querySelector("[data-hours-legend]");
     const used: Limit[] = [...limits, ...(this.cells.flat().includes("0") ? ["0"] : []), null];
@@ -209,6 +209,7 @@ class Hours {
   private paint(from: HTMLElement, to: HTMLElement): boolean {
     const brush = this.brush();
     if (brush === undefined) return false;
+    this.asked += 1; // What the server was asked before says nothing of this.
     const [day, hour] = [Number(from.dataset["day"]), Number(from.dataset["hour"])];
     const [lastDay, lastHour] = [Number(to.dataset["day"]), Number(to.dataset["hour"])];
     const within = (at: number, one: number, two: number): boolean => at >= Math.min(one, two) && at <= Math.max(one, two);
