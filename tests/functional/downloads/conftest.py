@@ -81,12 +81,20 @@ def heard(client: aria2p.Client) -> Iterator[Heard]:
         yield listener
 
 
+PASSWORD = "four plain words here"
+
+
 def token(daemon: RunningDaemon, name: str, role: str, *scopes: str) -> str:
     """Make a user and return a token."""
-    daemon.ferry("users", "add", name, "--role", role, "--generate")
-    wanted = [word for scope in scopes for word in ("--scope", scope)]
-    done = daemon.ferry("tokens", "create", "t", "--user", name, *wanted, "--json")
-    return json.loads(done.stdout)["secret"]
+    daemon.api("POST", "/api/v1/users", {"name": name, "password": PASSWORD, "role": role})
+    order = {"name": "t", "user": name, "scopes": list(scopes)}
+    return daemon.api("POST", "/api/v1/tokens", order)["secret"]
+
+
+def disable(daemon: RunningDaemon, name: str) -> None:
+    """Let nobody in by this name any more."""
+    users = {user["name"]: user["id"] for user in daemon.api("GET", "/api/v1/users")["items"]}
+    daemon.api("PATCH", f"/api/v1/users/{users[name]}", {"disabled": True})
 
 
 def gid_of(job: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Decisions of downloads with many inputs."""

@@ -201,6 +201,8 @@ def _from_query(request: Request) -> str:
     except (binascii.Error, ValueError) as error:
         raise RpcError("Parse error.", protocol.PARSE_ERROR) from error
     params = protocol.read(raw) if raw else []
+    if "method" not in query and not raw:
+        raise RpcError("Invalid Request.", INVALID_REQUEST)
     if "method" not in query:
         return protocol.encode(params)
     return protocol.encode({"id": query.get("id"), "method": query["method"], "params": params})
