@@ -35,7 +35,7 @@ class Pump:
         self._posted: deque[Callable[[], None]] = deque()
         self._soon: deque[Callable[[], None]] = deque()
         self._tick, self._interval, self._broken = tick, interval, broken
-        self._next_tick = 0.0
+        self._last_tick = 0.0
         self._closing = self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ferry-pump", daemon=True)
@@ -100,9 +100,9 @@ class Pump:
         while self._posted:
             self._posted.popleft()()
         now = time.monotonic()
-        if now >= self._next_tick:
+        if now - self._last_tick >= (self._interval() or 0.0):
+            self._last_tick = now
             self._tick(now)
-            self._next_tick = now + (self._interval() or 0.0)
 
     def _timeout(self) -> float:
         if self._soon or self._posted:
@@ -110,4 +110,4 @@ class Pump:
         interval = self._interval()
         if interval is None:
             return -1.0
-        return max(0.0, min(interval, self._next_tick - time.monotonic()))
+        return max(0.0, self._last_tick + interval - time.monotonic())

@@ -3,18 +3,24 @@
 from typing import Final
 
 BURST_SECONDS: Final = 0.1
+LATE_SECONDS: Final = 0.2
+"""How much a reader that had to wait may make up for when it is late: on a busy machine ticks come when they come."""
 
 
 class Bucket:
-    """Allows `rate` bytes per second (0 = unlimited) on average, with a burst of a tenth of a second."""
+    """Allows `rate` bytes per second (0 = unlimited) on average, with a burst of a tenth of a second.
 
-    __slots__ = ("_at", "_level", "rate")
+    While somebody waits, what a late tick left over is kept up to two tenths: over 5 s that is 4 % at most.
+    """
+
+    __slots__ = ("_at", "_level", "_waited_for", "rate")
 
     def __init__(self, rate: int, now: float) -> None:
         """Start empty, so that a start is no burst."""
         self.rate = rate
         self._level = 0.0
         self._at = now
+        self._waited_for = False
 
     def set_rate(self, rate: int, now: float) -> None:
         """Change the limit from `now` on; debt of the old limit is forgiven down to a tenth of a second."""
@@ -27,7 +33,8 @@ class Bucket:
         if not self.rate:
             return want
         self._refill(now)
-        if self._level < min(want, self.rate * BURST_SECONDS / 4):
+        self._waited_for = self._level < min(want, self.rate * BURST_SECONDS / 4)
+        if self._waited_for:
             return 0  # reads of a few bytes would cost more than they bring
         return min(want, int(self._level))
 
@@ -37,5 +44,6 @@ class Bucket:
             self._level -= count
 
     def _refill(self, now: float) -> None:
-        self._level = min(self.rate * BURST_SECONDS, self._level + (now - self._at) * self.rate)
+        most = self.rate * (LATE_SECONDS if self._waited_for else BURST_SECONDS)
+        self._level = min(most, self._level + (now - self._at) * self.rate)
         self._at = now

@@ -3,6 +3,8 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from ferryman.core.errors import Exhausted
 from ferryman.core.timetable import Timetable
 from ferryman.testing.upstream import File, Upstream, made_up
+from ferryman.transfer.rate import LATE_SECONDS
 from ferryman.transfer.service import Transfer
+from ferryman.transfer.task import Task
 
 from .conftest import Fetcher, wait_for
 
@@ -64,6 +68,47 @@ def test_the_limit_of_one_transfer_holds_and_changes(running: Callable[..., Tran
     transfer.set_rate(4 * MiB)
     time.sleep(0.3)
     assert_holds(speed([transfer], 2.0), 4 * MiB)
+
+
+@dataclass
+class Counted:
+    """Bytes as the engine counted them, at its own times."""
+
+    entries: list[tuple[float, int]] = field(default_factory=list)
+
+    def hold(self, began: float, rate: int) -> None:
+        """Check the 5 s from `began`: never 5 % more; as much less only for as long as nothing ran at all."""
+        wait_for(lambda: time.monotonic() > began + 5.2)
+        inside = [(at, count) for at, count in self.entries if began < at <= began + 5]
+        times = [began, *(at for at, _ in inside), began + 5]
+        stood_still = sum(max(0.0, after - before - LATE_SECONDS) for before, after in pairwise(times))
+        received = sum(count for _, count in inside)
+        assert 0.95 * rate * (5 - stood_still) <= received <= 1.05 * rate * 5
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    kept, arrived = Counted(), Task.arrived
+
+    def noting(task: Task, count: int) -> None:
+        kept.entries.append((time.monotonic(), count))
+        arrived(task, count)
+
+    monkeypatch.setattr(Task, "arrived", noting)
+    return kept
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_a_limit_is_kept_within_five_percent_over_five_seconds(
+    fetch: Fetcher, upstream: Upstream, counted: Counted, connections: int
+):
+    transfer = fetch.start(upstream.serve("/a", File(DATA)), connections=connections, rate_limit=250_000)
+    wait_for(lambda: transfer.snapshot().network > 50_000)
+    counted.hold(time.monotonic(), 250_000)
+    transfer.set_rate(2_000_000)
+    time.sleep(0.3)
+    counted.hold(time.monotonic(), 2_000_000)
+    transfer.stop(keep=False)
 
 
 def test_the_limit_of_all_together_holds(running: Callable[..., Transfer], fetch: Fetcher):
