@@ -70,9 +70,9 @@ def test_an_ended_job_is_removed(page: Page, upstream: SampleServer) -> None:
     page.goto("/jobs?q=removed.iso")
     entry = page.locator("#list tbody tr", has_text="removed.iso")
     expect(entry).to_contain_text("Failed")
-    entry.get_by_role("button", name="Remove removed.iso").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    entry.get_by_role("button", name="Delete removed.iso").click()
     expect(entry).to_have_count(0)
+    expect(page.locator(".toast-note", has_text="Deleted removed.iso")).to_be_visible()
     expect(page.locator("#list")).to_contain_text("No job matches")
 
 

@@ -29,12 +29,12 @@ from ferryman.web.shapes import PRINTABLE, Cursor, JobId
 TEMPLATES: Final = Path(__file__).parent / "templates"
 NAV: Final = (
     NavItem("Overview", "/", "home-2", "jobs:read"),
-    NavItem("Statistics", "/statistics", "chart-line", "jobs:read"),
     NavItem("Jobs", "/jobs", "list-check", "jobs:read"),
-    NavItem("Settings", "/settings", "adjustments", "settings:read"),
-    NavItem("Users", "/users", "users", "users:read"),
-    NavItem("Tokens", "/tokens", "key", "jobs:read"),
-    NavItem("Audit", "/audit", "shield-check", "audit:read"),
+    NavItem("Statistics", "/statistics", "chart-line", "jobs:read"),
+    NavItem("Settings", "/settings", "adjustments", "settings:read", group="rule"),
+    NavItem("Users", "/users", "users", "users:read", group="rule"),
+    NavItem("Tokens", "/tokens", "key", "jobs:read", group="rule"),
+    NavItem("Audit", "/audit", "shield-check", "audit:read", group="rule"),
 )
 SORTS: Final = {
     "-created_at": "Newest first",

@@ -208,7 +208,7 @@ class Settings(BaseModel):
         live=True,
     )
     worker_concurrency: int = setting(
-        16,
+        48,
         "Jobs that run at once, of all kinds.",
         section=Section.QUEUE,
         live=True,

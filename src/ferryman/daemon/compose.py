@@ -230,7 +230,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part(
             "downloads",
             api=downloads_api.router(rooms.downloads, rooms.previews, rooms.speed, ledger, rooms.changes),
-            pages=downloads_pages.router(ledger, rooms.live, renderer, rooms.rules.rules),
+            pages=downloads_pages.router(ledger, rooms.live, rooms.speed, renderer, rooms.rules.rules),
             bodies=BODIES,
         ),
     )

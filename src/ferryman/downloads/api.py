@@ -37,8 +37,8 @@ class Tab(StrEnum):
 MOST_SHOWN: Final = 1000
 """Jobs and refusals that the answer to an order shows."""
 TABS: Final[dict[Tab, tuple[tuple[State, ...], str]]] = {
-    Tab.ACTIVE: ((State.RUNNING, State.PAUSED, State.WAITING), "created_at"),
-    Tab.QUEUE: ((State.QUEUED,), "run_order"),
+    Tab.ACTIVE: ((State.RUNNING, State.PAUSED), "created_at"),
+    Tab.QUEUE: ((State.QUEUED, State.WAITING), "run_order"),
     Tab.COMPLETED: ((State.SUCCEEDED,), "-finished_at"),
     Tab.HISTORY: ((State.SUCCEEDED, State.FAILED, State.CANCELLED), "-finished_at"),
     Tab.ALL: ((), "-created_at"),

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse
 from ferryman.core.clock import rfc3339
 from ferryman.core.units import format_duration, format_eta, format_rate, format_size
 from ferryman.web.auth import Identity
-from ferryman.web.part import NavItem
+from ferryman.web.part import BOTTOM, NavItem
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +38,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._nav = tuple(nav)
-        self._env.globals.update(version=version, asset=cache(asset))
+        self._env.globals.update(version=version, asset=cache(asset), bottom_places=BOTTOM)
         self._env.filters.update(
             size=_size, rate=_rate, eta=format_eta, duration=_duration, time=_time, minutes=_minutes
         )

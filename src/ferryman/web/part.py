@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Literal
 
 from fastapi import APIRouter
+
+BOTTOM: Final = 4
+"""Places in the bar at the bottom of a narrow screen, besides its menu."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +16,8 @@ class NavItem:
     """A place in the navigation: `path` starts with a slash, `icon` names a drawing of the page layout.
 
     `scope` is the right one needs to see it; `count` names a number of the live `counts` event, such as `running`.
+    `group` is where it stands: with the daily work, or with what administers it. A narrow screen has room for the first
+    `BOTTOM` places of the work; all others are in its menu.
     """
 
     label: str
@@ -19,6 +25,7 @@ class NavItem:
     icon: str = ""
     scope: str | None = None
     count: str | None = None
+    group: Literal["work", "rule"] = "work"
 
 
 @dataclass(frozen=True, slots=True)

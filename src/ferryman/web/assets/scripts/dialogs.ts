@@ -54,6 +54,21 @@ export function startDialogs(): void {
       menu.querySelector("summary")?.focus();
     }
   });
+  // A sheet that would leave the window opens upwards.
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const menu = event.target as HTMLElement;
+      const sheet = menu.matches("details.menu[open]") ? menu.querySelector<HTMLElement>(".menu-sheet") : null;
+      if (!sheet) return;
+      menu.classList.remove("is-up");
+      const room = document.querySelector<HTMLElement>(".bottom")?.offsetHeight ?? 0;
+      const { bottom, height } = sheet.getBoundingClientRect();
+      const above = menu.getBoundingClientRect().top;
+      menu.classList.toggle("is-up", bottom > innerHeight - room && above > height);
+    },
+    { capture: true },
+  );
   const wanted = new URLSearchParams(location.search).get("open");
   if (wanted) openDialog(wanted);
 }

@@ -6,7 +6,7 @@ export function startFilters(): void {
     "input",
     (event) => {
       const form = (event.target as Element).closest("form[data-filters]");
-      form?.querySelector("input[name=cursor]")?.remove();
+      for (const field of form?.querySelectorAll("input[name=cursor], input[name=start]") ?? []) field.remove();
     },
     { capture: true },
   );

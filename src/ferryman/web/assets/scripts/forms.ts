@@ -4,7 +4,7 @@
 // An empty field is left out, so that the server's default holds.
 
 import { Problem, request } from "./api";
-import { refreshRegions } from "./live";
+import { refreshRegions } from "./refresh";
 import { toast, toastError } from "./toasts";
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
@@ -74,6 +74,7 @@ function placeOf(form: HTMLFormElement, name: string): string {
   return name;
 }
 
+/** Say what the server refuses beside the fields, and otherwise at the top of the form. */
 export function showProblem(form: HTMLFormElement, problem: Problem): void {
   let shown = false;
   for (const [name, message] of problem.fields) shown = say(form, placeOf(form, name), message) || shown;

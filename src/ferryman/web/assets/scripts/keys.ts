@@ -1,12 +1,23 @@
 // Keyboard: `Ctrl K` palette, `?` sheet, `/` search, `n` add, `g` and a letter to go, `j k x Enter` in lists.
 
 import { openDialog } from "./dialogs";
-import { showSelection } from "./actions";
+import { undo } from "./deleting";
+import * as selection from "./selection";
 
-const PLACES: Record<string, string> = { o: "/", d: "/downloads", j: "/jobs", s: "/settings" };
+const PLACES: Record<string, string> = {
+  o: "/",
+  d: "/downloads?tab=active",
+  q: "/downloads?tab=queue",
+  c: "/downloads?tab=completed",
+  h: "/downloads?tab=history",
+  j: "/jobs",
+  t: "/statistics",
+  s: "/settings",
+};
 
 function typing(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement;
+  if (target instanceof HTMLInputElement && ["checkbox", "radio", "button"].includes(target.type)) return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
@@ -27,13 +38,31 @@ function onCursor(key: string): boolean {
   const row = document.querySelector<HTMLElement>(".rows tr.is-cursor");
   if (!row) return false;
   if (key === "Enter") row.querySelector<HTMLAnchorElement>("a.title")?.click();
-  else if (key === "x") {
+  else if (key === "x" || key === "X") {
     const box = row.querySelector<HTMLInputElement>("input[data-select]");
-    if (box) box.checked = !box.checked;
-    showSelection();
+    if (box) selection.toggle(box.value, !box.checked || key === "X", key === "X");
   } else if (key === "p") row.querySelector<HTMLButtonElement>("[data-act=pause], [data-act=resume]")?.click();
+  else if (key === "s") row.querySelector<HTMLButtonElement>("[data-act=start]")?.click();
+  else if (key === "Delete") row.querySelector<HTMLButtonElement>("[data-delete]")?.click();
   else return false;
   return true;
+}
+
+/** Keys for what is selected; the row under the cursor comes after it. */
+function onSelection(key: string): boolean {
+  if (key === "a") selection.selectAll();
+  else if (key === "Escape" && selection.count() > 0) selection.clearSelection();
+  else if (key === "Delete" && selection.count() > 0) document.querySelector<HTMLButtonElement>("[data-bulk=delete]")?.click();
+  else return false;
+  return true;
+}
+
+function goTo(key: string): void {
+  const place = PLACES[key];
+  if (!place) return;
+  // The page may not be there yet, or not for everybody: the navigation knows.
+  const path = place.split("?")[0] ?? "";
+  if (document.querySelector(`a[href^="${CSS.escape(path)}"]`) ?? document.querySelector(`a[href="${path}"]`)) location.assign(place);
 }
 
 export function startKeys(openPalette: () => void): void {
@@ -48,14 +77,14 @@ export function startKeys(openPalette: () => void): void {
     if (document.querySelector("dialog[open]")) return;
     if (going) {
       going = false;
-      const place = PLACES[event.key];
-      if (place) location.assign(place);
+      goTo(event.key);
       return;
     }
     going = event.key === "g";
     if (event.key === "?") openDialog("keys");
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
+    else if (event.key === "u") void undo();
     else if (event.key === "n") {
       event.preventDefault(); // or it is typed into the field that gets the focus
       const button = document.querySelector<HTMLElement>("[data-new]");
@@ -67,8 +96,8 @@ export function startKeys(openPalette: () => void): void {
       if (!field) return;
       event.preventDefault();
       field.focus();
-    } else if (["x", "p"].includes(event.key) || (event.key === "Enter" && event.target === document.body)) {
-      if (onCursor(event.key)) event.preventDefault();
+    } else if (event.key !== "Enter" || event.target === document.body || event.target instanceof HTMLInputElement) {
+      if (onSelection(event.key) || onCursor(event.key)) event.preventDefault();
     }
   });
 }

@@ -1,21 +1,15 @@
-// Live pages: progress is written into the rows at once; a changed state fetches the region again and morphs it.
+// Live pages: progress is written into the rows that are seen, once per frame; a changed state fetches the region again.
 
 import { Problem, request } from "./api";
+import { startLeaving } from "./leaving";
+import { refreshSoon, startRefresh } from "./refresh";
+export { refreshRegions } from "./refresh";
 import { eta, rate, size } from "./units";
 import type { Progress, Stream } from "./stream";
 
 const WIDTH = 1000;
-
-/** Regions that show jobs reload when one changes; several changes within this time cause one reload. */
-const GATHER_MS = 250;
-
-/** Fetch every live region again. One that a form filters is asked for by the form, which knows what is typed now. */
-export function refreshRegions(): void {
-  for (const region of document.querySelectorAll("[data-refresh]")) {
-    const form = region.id === "" ? null : document.querySelector(`form[hx-target="#${CSS.escape(region.id)}"]`);
-    (form ?? region).dispatchEvent(new Event("refresh"));
-  }
-}
+/** Pixels around the window in which rows count as seen. */
+const MARGIN = 200;
 
 function put(scope: Element, field: string, text: string): void {
   for (const place of scope.querySelectorAll(`[data-field="${field}"]`)) {
@@ -44,7 +38,7 @@ function paint(scope: Element, data: Progress): void {
     // The last percent belongs to the end of the job, which the server tells.
     const percent = Math.min(99, Math.floor((done / total) * 100));
     const before = Number(bar.getAttribute("aria-valuenow") ?? 0);
-    if (percent >= before) bar.setAttribute("aria-valuenow", String(percent));
+    if (percent > before) bar.setAttribute("aria-valuenow", String(percent));
     put(scope, "percent", `${Math.max(percent, before)}%`);
   }
   put(scope, "amount", total > 0 ? `${size(done)} of ${size(total)}` : size(done));
@@ -58,21 +52,77 @@ function paint(scope: Element, data: Progress): void {
   if (data.phase) put(scope, "phase", data.phase);
 }
 
+/** The latest progress of each job that runs, drawn where it is seen. */
+class Canvas {
+  readonly #latest = new Map<string, Progress>();
+  readonly #waiting = new Set<string>();
+  #frame = 0;
+
+  set(data: Progress): void {
+    this.#latest.set(data.id, data);
+    this.#waiting.add(data.id);
+    this.ask();
+  }
+
+  forget(id: string): void {
+    this.#latest.delete(id);
+    this.#waiting.delete(id);
+  }
+
+  /** Draw in the next frame. */
+  ask(): void {
+    if (this.#frame === 0 && this.#waiting.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  /** What the server rendered may be older than what was shown: draw over it before anybody sees it. */
+  again(): void {
+    for (const id of this.#latest.keys()) this.#waiting.add(id);
+    this.#draw();
+  }
+
+  #draw(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    // A message that comes late must not move what has stopped meanwhile.
+    const places = [...document.querySelectorAll<HTMLElement>('[data-job][data-state="running"]')].filter((place) =>
+      this.#waiting.has(place.dataset["job"] ?? ""),
+    );
+    const seen = places.filter((place) => {
+      const { top, bottom } = place.getBoundingClientRect();
+      return bottom > -MARGIN && top < innerHeight + MARGIN;
+    });
+    for (const place of seen) {
+      const data = this.#latest.get(place.dataset["job"] ?? "");
+      if (data) paint(place, data);
+    }
+    const hidden = new Set(places.filter((place) => !seen.includes(place)).map((place) => place.dataset["job"]));
+    for (const id of this.#waiting) if (!hidden.has(id)) this.#waiting.delete(id);
+  }
+}
+
 /** Speeds of the jobs that run, added up in the top bar. */
 class Flow {
   readonly #rates = new Map<string, number>();
+  #frame = 0;
 
   /** Take the speeds of all jobs that run. */
   start(rates: Iterable<[string, number]>): void {
     this.#rates.clear();
     for (const [id, value] of rates) this.#rates.set(id, value);
-    this.#show();
+    this.#ask();
   }
 
   set(id: string, value: number | null): void {
     if (value === null) this.#rates.delete(id);
     else this.#rates.set(id, value);
-    this.#show();
+    this.#ask();
+  }
+
+  #ask(): void {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#show();
+    });
   }
 
   #show(): void {
@@ -90,19 +140,9 @@ class Flow {
 function counts(data: Record<string, number>): void {
   for (const place of document.querySelectorAll<HTMLElement>("[data-count]")) {
     const states = (place.dataset["count"] ?? "").split(" ");
-    const sum = states.reduce((total, state) => total + (data[state] ?? 0), 0);
-    place.textContent = String(sum);
-    place.dataset["value"] = String(sum);
-  }
-}
-
-/** The list knows how many entries each tab has; the tabs stand outside of it. */
-function tabCounts(): void {
-  const list = document.getElementById("list");
-  for (const place of document.querySelectorAll<HTMLElement>("[data-tab-count]")) {
-    const count = list?.getAttribute(`data-count-${place.dataset["tabCount"] ?? ""}`) ?? "0";
-    place.textContent = count;
-    place.dataset["value"] = count;
+    const sum = String(states.reduce((total, state) => total + (data[state] ?? 0), 0));
+    if (place.textContent !== sum) place.textContent = sum;
+    place.dataset["value"] = sum;
   }
 }
 
@@ -113,7 +153,7 @@ interface Overview {
 
 export function startLive(stream: Stream): void {
   const flow = new Flow();
-  let pending: ReturnType<typeof setTimeout> | undefined;
+  const canvas = new Canvas();
   const survey = async (): Promise<void> => {
     try {
       const found = await request<Overview>("GET", "/api/v1/overview");
@@ -124,28 +164,29 @@ export function startLive(stream: Stream): void {
       if (!(error instanceof Problem)) throw error;
     }
   };
-  const gather = (): void => {
-    pending ??= setTimeout(() => {
-      pending = undefined;
-      refreshRegions();
-      void survey();
-    }, GATHER_MS);
-  };
   stream.on("progress", (data) => {
-    // A message that comes late must not move what has stopped meanwhile.
-    const places = `[data-job="${CSS.escape(data.id)}"][data-state="running"]`;
-    for (const scope of document.querySelectorAll(places)) paint(scope, data);
+    canvas.set(data);
     flow.set(data.id, data.rate ?? 0);
   });
+  const stopped = (id: string): void => {
+    canvas.forget(id);
+    flow.set(id, null);
+  };
   stream.on("job", (job) => {
-    if (job.state !== "running") flow.set(job.id, null);
-    gather();
+    if (job.state !== "running") stopped(job.id);
+    refreshSoon();
   });
   stream.on("deleted", (job) => {
-    flow.set(job.id, null);
-    gather();
+    stopped(job.id);
+    refreshSoon();
   });
   stream.on("counts", counts);
-  stream.on("open", gather);
-  document.addEventListener("htmx:after:swap", tabCounts);
+  stream.on("open", () => {
+    refreshSoon();
+    void survey();
+  });
+  document.addEventListener("scroll", () => canvas.ask(), { passive: true });
+  document.addEventListener("htmx:after:swap", () => canvas.again());
+  startRefresh();
+  startLeaving(stream);
 }

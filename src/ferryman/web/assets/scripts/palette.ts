@@ -1,6 +1,7 @@
 // The palette: go anywhere, do anything. Its entries are the links and buttons the page itself offers.
 
 import { openDialog } from "./dialogs";
+import { request } from "./api";
 import { icon } from "./icons";
 
 interface Entry {
@@ -26,6 +27,33 @@ function lookup(query: string): Entry[] {
   return [{ label: `Search all jobs for “${query}”`, hint: "Jobs", icon: "search", run: go }];
 }
 
+const LOOK_MS = 150;
+const MOST_JOBS = 6;
+const STATE_ICONS: Record<string, string> = {
+  queued: "clock",
+  running: "progress",
+  paused: "player-pause",
+  waiting: "hourglass",
+  succeeded: "circle-check",
+  failed: "alert-circle",
+  cancelled: "ban",
+};
+
+interface Found {
+  items: { id: string; title: string; state: string }[];
+}
+
+/** Jobs with this in their name, the newest first. */
+async function jobsNamed(query: string): Promise<Entry[]> {
+  const found = await request<Found>("GET", `/api/v1/jobs?limit=${MOST_JOBS}&q=${encodeURIComponent(query)}`);
+  return found.items.map((job) => ({
+    label: job.title,
+    hint: job.state,
+    icon: STATE_ICONS[job.state] ?? "file-text",
+    run: () => location.assign(`/jobs/${encodeURIComponent(job.id)}`),
+  }));
+}
+
 /** True when the letters of `query` occur in `label` in this order. */
 function matches(label: string, query: string): boolean {
   let from = 0;
@@ -45,9 +73,14 @@ class Palette {
   readonly #list = this.#dialog.querySelector("ul") as HTMLUListElement;
   #entries: Entry[] = [];
   #cursor = 0;
+  #jobs: Entry[] = [];
+  #pending: ReturnType<typeof setTimeout> | undefined;
 
   start(): void {
-    this.#field.addEventListener("input", () => this.#draw());
+    this.#field.addEventListener("input", () => {
+      this.#draw();
+      this.#look();
+    });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#list.addEventListener("click", (event) => {
       const row = (event.target as Element).closest("li");
@@ -57,15 +90,36 @@ class Palette {
 
   open(): void {
     this.#field.value = "";
+    this.#jobs = [];
     this.#draw();
     openDialog("palette");
     this.#field.focus();
   }
 
-  #draw(): void {
+  /** Ask for jobs a moment after the last letter; an answer to an earlier question is dropped. */
+  #look(): void {
+    clearTimeout(this.#pending);
     const query = this.#field.value.trim();
-    this.#entries = [...offered().filter((entry) => matches(entry.label, query)), ...lookup(query)];
-    this.#cursor = 0;
+    if (query.length < 2) {
+      this.#jobs = [];
+      return;
+    }
+    this.#pending = setTimeout(() => {
+      void jobsNamed(query)
+        .catch(() => [])
+        .then((found) => {
+          if (this.#field.value.trim() !== query) return;
+          this.#jobs = found;
+          this.#draw(this.#cursor);
+        });
+    }, LOOK_MS);
+  }
+
+  #draw(cursor = 0): void {
+    const query = this.#field.value.trim();
+    const places = offered().filter((entry) => matches(entry.label, query));
+    this.#entries = [...places, ...(query === "" ? [] : this.#jobs), ...lookup(query)];
+    this.#cursor = Math.min(cursor, Math.max(0, this.#entries.length - 1));
     this.#list.replaceChildren(
       ...this.#entries.map((entry, index) => {
         const row = document.createElement("li");

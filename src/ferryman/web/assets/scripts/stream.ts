@@ -21,6 +21,7 @@ export interface StreamJob {
   error?: string | null;
   advice?: string | null;
   owner?: string | null;
+  finished_at?: string | null;
 }
 
 interface Messages {

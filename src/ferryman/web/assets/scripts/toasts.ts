@@ -7,10 +7,14 @@ type Tone = "good" | "bad" | "plain";
 
 const SYMBOL: Record<Tone, string> = { good: "circle-check", bad: "alert-circle", plain: "info-circle" };
 
+const SHORT_MS = 5000;
+
 /** Something a toast offers to do; it is closed then. */
 export interface Offer {
   label: string;
   act: () => void;
+  /** How long it is offered. */
+  ms?: number;
 }
 
 export function toast(message: string, tone: Tone = "plain", advice = "", offer?: Offer): void {
@@ -48,7 +52,7 @@ export function toast(message: string, tone: Tone = "plain", advice = "", offer?
   note.append(close);
   region.append(note);
   while (region.children.length > 4) region.firstElementChild?.remove();
-  if (tone !== "bad") setTimeout(() => note.remove(), offer ? 12000 : 5000);
+  if (tone !== "bad") setTimeout(() => note.remove(), offer ? (offer.ms ?? 12_000) : SHORT_MS);
 }
 
 /** Say what went wrong in the words of the server. */
