@@ -68,6 +68,13 @@ async def page_of(ledger: Ledger, tab: Tab, query: Query) -> Page:
     return await ledger.list(dataclasses.replace(query, sort=tab.sort))
 
 
+def once(*jobs: Job) -> tuple[Job, ...]:
+    """Return each job once, as it was read last: it may have moved from one part of a list to the next meanwhile."""
+    latest = {job.id: job for job in jobs}
+    found = {job.id: latest[job.id] for job in reversed(jobs)}
+    return tuple(reversed(found.values()))
+
+
 async def _active(ledger: Ledger, query: Query) -> Page:
     """What runs in the order in which it began, with what just ended in its place; then what is paused."""
     first: list[Job] = []
@@ -84,7 +91,7 @@ async def _active(ledger: Ledger, query: Query) -> Page:
         first = [*(await ledger.list(running)).items, *(await ledger.list(ended)).items]
         first.sort(key=lambda job: (job.started_at or job.created_at, job.id))
     paused = await ledger.list(dataclasses.replace(query, states=(State.PAUSED,), sort="created_at"))
-    return Page((*first, *paused.items), paused.next_cursor)
+    return Page(once(*first, *paused.items), paused.next_cursor)
 
 
 async def _queue(ledger: Ledger, query: Query) -> Page:
@@ -102,7 +109,7 @@ async def _queue(ledger: Ledger, query: Query) -> Page:
             query, states=(state,), sort="run_order", cursor=cursor or None, limit=query.limit - len(items)
         )
         page = await ledger.list(asked)
-        items, cursor = (*items, *page.items), ""
+        items, cursor = once(*items, *page.items), ""
         if page.next_cursor is not None:
             return Page(items, f"{state}:{page.next_cursor}")
         if len(items) >= query.limit and state is State.QUEUED:

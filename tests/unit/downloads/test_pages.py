@@ -33,7 +33,7 @@ def test_the_source_is_a_host_and_nothing_secret(urls: list[str], host: str) -> 
 
 
 def test_a_tab_lists_its_own_states_only() -> None:
-    assert Asked(tab="queue", state=[State.FAILED]).states == (State.QUEUED,)
+    assert Asked(tab="queue", state=[State.FAILED]).states == (State.QUEUED, State.WAITING)
     assert Asked(tab="history", state=[State.FAILED]).states == (State.FAILED,)
 
 
