@@ -23,8 +23,8 @@ def test_signing_in_leads_to_where_one_wanted_to_be_and_out_again(
     visitor: BrowserContext, console: Console
 ) -> None:
     page = visitor.new_page()
-    sign_in(page, console, "/downloads?tab=history")
-    expect(page).to_have_url(re.compile(r"/downloads\?tab=history$"))
+    sign_in(page, console, "/downloads?tab=queue")
+    expect(page).to_have_url(re.compile(r"/downloads\?tab=queue$"))
     page.get_by_label("Account of admin").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile(r"/login"))

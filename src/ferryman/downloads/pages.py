@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ferryman.accounts.model import Principal
 from ferryman.core.live import Live
@@ -16,7 +16,7 @@ from ferryman.core.units import parse_rate
 from ferryman.downloads.pages_add import add_pages
 from ferryman.downloads.rules.service import Rules
 from ferryman.downloads.speed import Speed
-from ferryman.downloads.tabs import LONG_PAGE, PAGE, TABS, Tab, page_of, tab_named
+from ferryman.downloads.tabs import LONG_PAGE, PAGE, TABS, Tab, counted, page_of, tab_named
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -32,6 +32,7 @@ KIND: Final = "download"
 LIMITS: Final = ("download_concurrency", "rate_limit")
 """Settings that can be changed on the page itself."""
 
+HISTORY: Final = "/downloads/history"
 LINKS: Final = (
     ("Rules", "/downloads/rules", "route"),
     ("Statistics", "/statistics", "chart-line"),
@@ -100,7 +101,7 @@ class Pages:
             "asked": asked,
             "states": [state.value for state in asked.state],
             "counts": counts,
-            "tab_counts": {one.name: sum(counts.get(state, 0) for state in one.states) for one in TABS},
+            "tab_counts": counted(counts),
             "total": await self._total(query, asked, counts),
             "filter": filter_of(asked),
             "sources": sources_of(page.items),
@@ -136,7 +137,6 @@ def frame_of(request: Request) -> dict[str, Any]:
     there = {getattr(route, "path", "") for route in request.app.routes}
     return {
         "tabs": TABS,
-        "history_url": "/downloads/history" if "/downloads/history" in there else "/downloads?tab=history",
         "links": [link for link in LINKS if link[1] in there],
     }
 
@@ -155,10 +155,11 @@ def router(
     pages = Pages(ledger, live, speed)
 
     @routes.get("")
-    async def downloads_page(
-        request: Request, caller: Reader, asked: Annotated[Asked, Query()]
-    ) -> HTMLResponse:
-        """Show one tab of the downloads."""
+    async def downloads_page(request: Request, caller: Reader, asked: Annotated[Asked, Query()]) -> Response:
+        """Show one tab of the downloads; the history has a page of its own."""
+        if asked.tab == "history":
+            address = asked.address(HISTORY).replace("?tab=history&", "?").removesuffix("?tab=history")
+            return RedirectResponse(address, 302)
         found = await pages.context(caller, asked) | pages.controls(caller)
         return renderer.page(request, "downloads/index.html", **found, **frame_of(request))
 

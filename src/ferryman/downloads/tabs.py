@@ -1,6 +1,7 @@
 """What each tab of the downloads shows, and in which order. Reads the ledger only."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +53,11 @@ TABS: Final = (
         ("retry", "category", "delete"),
     ),
 )
+
+
+def counted(counts: Mapping[State, int]) -> dict[str, int]:
+    """Return how many downloads each tab has."""
+    return {tab.name: sum(counts.get(state, 0) for state in tab.states) for tab in TABS}
 
 
 def tab_named(name: str) -> Tab:

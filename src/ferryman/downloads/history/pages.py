@@ -15,11 +15,12 @@ from ferryman.downloads.history.api import sums_of
 from ferryman.downloads.history.asked import DAYS, ENDED, LABELS, HistoryAsked, api_pairs, saved_address
 from ferryman.downloads.history.service import History
 from ferryman.downloads.model import KIND, MOST
-from ferryman.downloads.pages import TABS, sources_of
+from ferryman.downloads.pages import frame_of, sources_of
+from ferryman.downloads.tabs import counted
 from ferryman.jobs.model import Reason
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
-from ferryman.web.filters import narrowed
+from ferryman.web.filters import Filters, narrowed
 from ferryman.web.job import owner_filter
 from ferryman.web.pages import Renderer
 
@@ -44,7 +45,7 @@ def router(
     ) -> HTMLResponse:
         """Show what ended, with filters."""
         shown, form = await asyncio.gather(page.listed(caller, asked), page.form(caller, asked))
-        return renderer.page(request, "downloads/history.html", **shown, **form)
+        return renderer.page(request, "downloads/history.html", **shown, **form, **frame_of(request))
 
     @routes.get("/list")
     async def history_list(
@@ -91,6 +92,7 @@ class HistoryPage:
             "sources": sources_of(page.items),
             "users": users,
             "export": urlencode(exported),
+            "bulk_filter": bulk_filter(filters),
             "saving": _saving(filters.model_dump(mode="json", exclude_defaults=True), asked.sort),
             "query": asked.address("", cursor=asked.cursor),
             "first_url": asked.address(PATH) if asked.cursor else "",
@@ -115,8 +117,7 @@ class HistoryPage:
             "ended": ENDED,
             "days": {name: asked.day(name) for name in DAYS},
             "saved": [(one.id, one.name, saved_address(PATH, one.query)) for one in saved],
-            "tabs": TABS,
-            "tab_counts": {name: sum(counts[state] for state in states) for name, _, states in TABS},
+            "tab_counts": counted(counts),
             "sees_all": caller.allows("jobs:all"),
             "kept": (settings.history_days, settings.history_count),
             "most": MOST,
@@ -127,6 +128,12 @@ class HistoryPage:
         if not caller.allows("jobs:all"):
             return {}
         return {user.id: user.name for user in await self._accounts.users()}
+
+
+def bulk_filter(filters: Filters) -> dict[str, Any]:
+    """Return the filter of the API that finds all that the list shows."""
+    states = [state.value for state in filters.state or ENDED]
+    return filters.model_dump(mode="json", exclude_defaults=True) | {"kind": [KIND], "state": states}
 
 
 def _chips(asked: HistoryAsked, users: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ const PLACES: Record<string, string> = {
   d: "/downloads?tab=active",
   q: "/downloads?tab=queue",
   c: "/downloads?tab=completed",
-  h: "/downloads?tab=history",
+  h: "/downloads/history",
   j: "/jobs",
   t: "/statistics",
   s: "/settings",
