@@ -15,6 +15,7 @@ PATHS: Final = (
     "/downloads",
     "/downloads?tab=history",
     "/downloads?open=add",
+    "/downloads/add",
     "/jobs",
     "/statistics",
     "/statistics?days=365",
@@ -91,3 +92,27 @@ def test_nothing_scrolls_sideways_on_a_phone(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_role("navigation", name="Main, short")).to_be_visible()
     expect(page.locator(".side")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_steps_of_adding_have_no_accessibility_faults(
+    page: Page, upstream: SampleServer, theme: str, width: int
+) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 800})
+    name = f"twice-{theme}-{width}.bin"
+    add(page, offer(upstream, name))
+    page.goto("/downloads?tab=completed")
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    page.goto("/downloads?open=add")
+    form = page.get_by_role("dialog", name="Add downloads")
+    form.get_by_label("Addresses").fill(f"{upstream.url(name)}\n{upstream.address}/files/gone.zip\nnonsense")
+    form.get_by_role("button", name="Continue").click()
+    expect(form.locator("[data-items]")).to_contain_text("No answer")
+    expect(form.locator("[data-items]")).to_contain_text("there already")
+    found = faults(page, theme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    form.get_by_role("button", name="Options").click()
+    form.get_by_text("Sign-in and certificates").click()
+    assert found + faults(page, theme) == []
