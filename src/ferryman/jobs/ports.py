@@ -143,8 +143,8 @@ class Store(Protocol):
         """The job with this idempotency key."""
         ...
 
-    async def ids_ending(self, kind: str, tail: str, limit: int) -> list[str]:
-        """Ids of a kind whose random end begins with `tail`, at most `limit`. Looks at every id: not for every request."""
+    async def ids_ending(self, tail: str, limit: int) -> list[str]:
+        """Ids whose random end begins with `tail`, at most `limit`. Looks at every id: not for every request."""
         ...
 
     async def alter(

@@ -107,9 +107,9 @@ class SqlStore:
         """The job with an idempotency key."""
         return await self._db.read(lambda c: changes.by_key(c, key))
 
-    async def ids_ending(self, kind: str, tail: str, limit: int) -> list[str]:
+    async def ids_ending(self, tail: str, limit: int) -> list[str]:
         """Ids by their end."""
-        return await self._db.read(lambda c: changes.ids_ending(c, kind, tail, limit))
+        return await self._db.read(lambda c: changes.ids_ending(c, tail, limit))
 
     async def alter(
         self, expected: Job, values: Mapping[str, Any], now: float, cause: Cause | None = None

@@ -190,3 +190,12 @@ def test_any_batch_answers_each_of_its_calls(ask, documents):
     found = check(*ask(json.dumps(documents).encode(), authorization=f"Bearer {TOKEN}"))
     assert isinstance(found, list)
     assert len(found) == len(documents)
+
+
+@pytest.mark.parametrize("secret", ["ferry_\ud800", "ferry_\0", "ferry_ä", "ferry_", "", "x" * 100_000])
+def test_strange_tokens_are_unauthorized(ask, secret):
+    body = json.dumps({"id": 1, "method": "aria2.getVersion", "params": [f"token:{secret}"]}).encode()
+    assert check(*ask(body))["error"]["message"] in {
+        "Unauthorized",
+        "Too many wrong tokens. Try again in 1 s.",
+    }

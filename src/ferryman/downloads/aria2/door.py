@@ -43,7 +43,7 @@ class Door:
                 self._throttle.admit(name, client)
             except Unavailable as error:
                 raise RpcError(f"Too many wrong tokens. {error.advice}", FAILED, 429) from error
-        principal = await self._authority.principal_of_token(secret)
+        principal = await self._authority.principal_of_token(secret) if secret.isascii() else None
         if principal is None:
             self._right.pop(name, None)
             raise RpcError("Unauthorized")

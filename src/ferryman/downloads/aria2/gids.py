@@ -105,7 +105,7 @@ class Gids:
             return chosen
         if (known := self._known.get(name)) is not None and (job := await self._get(known)) is not None:
             return job
-        for job_id in await store.ids_ending(KIND, tail_of(name), 2):
+        for job_id in await store.ids_ending(tail_of(name), 2):
             job = await self._get(job_id)
             if job is not None and gid(job) == name:
                 return job
@@ -115,10 +115,14 @@ class Gids:
         unfinished = await self._ledger.list(Query(kinds=(KIND,), states=_UNFINISHED, limit=200))
         found = {job.id: job for job in unfinished.items}
         ids = [job_id for name, job_id in self._known.items() if name.startswith(part)][-MOST_ALIKE:]
-        for job_id in {*ids, *await self._ledger.store.ids_ending(KIND, tail_of(part), MOST_ALIKE)}:
+        for job_id in {*ids, *await self._ledger.store.ids_ending(tail_of(part), MOST_ALIKE)}:
             if job_id not in found and (job := await self._get(job_id)) is not None:
                 found[job_id] = job
-        fitting = [job for job in found.values() if gid(job).startswith(part) and caller.reaches(job.owner)]
+        fitting = [
+            job
+            for job in found.values()
+            if job.kind == KIND and gid(job).startswith(part) and caller.reaches(job.owner)
+        ]
         if len(fitting) > 1:
             raise RpcError(f"GID {part} is not unique: {len(fitting)} downloads begin with it.")
         return fitting[0] if fitting else None
