@@ -63,7 +63,7 @@ def router(settings: SettingsService, renderer: Renderer) -> APIRouter:
             request,
             template,
             sections=groups_of(settings_view(settings.live, stored)),
-            version=version_of(stored),
+            stored_version=version_of(stored),
             strays={name: why for name, why in problems.items() if name not in Settings.model_fields},
             can_write=caller.allows("settings:write"),
             plain=plain,

@@ -482,7 +482,7 @@ def read_file(path: Path) -> dict[str, Any]:
     """Return what `ferry.toml` says; empty when it is not there. Raises `Invalid` when it cannot be read."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whoever takes the home says what is wrong with it
         return {}
     except (OSError, ValueError) as error:
         raise Invalid(

@@ -74,6 +74,7 @@ class Renderer:
                 item for item in self._nav if principal and (not item.scope or principal.allows(item.scope))
             ],
             path=request.url.path,
+            version=self._version,
             request=request,
             **context,
         )

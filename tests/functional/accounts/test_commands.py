@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from ferryman.cli.start import run
-from ferryman.core.settings import Settings
+from ferryman.core.settings import load_settings
 
 PASSWORD = "correct horse battery"
 
@@ -204,7 +204,7 @@ def test_without_a_home_nothing_is_made(ferry, home, line):
 
 def test_a_database_that_does_not_answer_is_unreachable(ferry, monkeypatch, unused_tcp_port):
     monkeypatch.setenv("FERRY_DATABASE_URL", f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/none")
-    assert Settings().database_url
+    assert load_settings().database_url
     assert ferry.json("users list", code=5)["code"] == "database_unavailable"
 
 
