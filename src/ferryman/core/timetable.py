@@ -91,8 +91,9 @@ class Timetable:
             length = (rule.end - rule.start) % _DAY_MINUTES or _DAY_MINUTES
             for day in rule.days:
                 begin = day * _DAY_MINUTES + rule.start
-                for minute in range(begin, begin + length):
-                    found[minute % _WEEK_MINUTES] = rule.rate
+                over = max(0, begin + length - _WEEK_MINUTES)  # a night from Sunday to Monday
+                found[begin : begin + length - over] = [rule.rate] * (length - over)
+                found[:over] = [rule.rate] * over
         return found
 
     def hours(self) -> tuple[list[list[int | None]], bool]:

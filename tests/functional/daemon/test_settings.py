@@ -1,8 +1,10 @@
 """Settings of a real daemon: kept over restarts, the environment wins, a wrong stored value stops nothing."""
 
 import json
+import re
 import sqlite3
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,29 @@ def test_the_command_changes_them_with_a_daemon_and_without(own, tmp_path):
     assert "fixed by FERRY_PORT" in own.ferry("settings", "set", "port=1", code=1).stderr
     own.kill()
     assert json.loads(own.ferry("settings", "export", "--json").stdout) == {"connections": 6}
+
+
+def test_who_may_reach_private_addresses_changes_at_once(own, upstream):
+    own.start()
+    url = upstream.serve("/private.bin", File(b"private"))
+    own.api("PATCH", "/api/v1/settings", {"private_addresses": "deny"})
+    assert own.problem("POST", "/api/v1/downloads", {"urls": [url]})["status"] in {403, 422}
+    own.api("PATCH", "/api/v1/settings", {"private_addresses": "operators"})
+    (job,) = own.add(url)
+    assert own.ended(job)["state"] == "succeeded"
+
+
+def test_sessions_that_begin_have_the_new_length(own):
+    own.start()
+    password = own.output.read_text().partition("one-time password ")[2].split()[0]
+    address = json.loads((own.home / "daemon.json").read_text())["address"]
+    for hours in (2, 50):
+        own.api("PATCH", "/api/v1/settings", {"session_hours": hours})
+        body = json.dumps({"name": "admin", "password": password}).encode()
+        asked = urllib.request.Request(
+            f"{address}/api/v1/session", body, {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            age = re.search(r"max-age=(\d+)", answer.headers["set-cookie"], re.IGNORECASE)
+        assert age
+        assert abs(int(age[1]) - hours * 3600) < 60
