@@ -82,7 +82,12 @@ async def test_an_end_is_summed_by_day_host_category_and_owner(db, run):
     assert [(one.at, one.bytes) for one in mine.values()] == [(TODAY * DAY, 5 * MIB)]
     hosts = await named(db, Facet.HOST)
     assert (hosts["a.example"].bytes, hosts["a.example"].succeeded) == (10 * MIB, 2)
-    assert set(await named(db, Facet.CATEGORY)) == {"images", ""}
+    assert set(await named(db, Facet.CATEGORY)) == {"images"}
+    categories = (await Statistics(db, Clock(NOW + DAY)).period(2, None)).categories
+    assert [(one.name, one.bytes, one.succeeded) for one in categories] == [
+        ("images", 5 * MIB, 1),
+        ("", 5 * MIB, 1),
+    ]
     assert set(await named(db, Facet.CATEGORY, "me")) == {"images"}
 
 

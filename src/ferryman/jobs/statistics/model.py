@@ -20,7 +20,7 @@ SHOWN: Final = 10
 
 
 class Facet(StrEnum):
-    """What ends are summed by. Every end has a kind; one without a category or host is summed under the empty name."""
+    """What ends are summed by. Every end has a kind; one without a category or host is found by what is left."""
 
     KIND = "kind"
     CATEGORY = "category"
@@ -67,6 +67,7 @@ class Sums:
 
 
 Rollup = dict[Cell, Sums]
+_COUNTED: Final = ("bytes", "resumed", "seconds", "succeeded", "failed", "cancelled", "retries")
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -115,16 +116,22 @@ def job_ended(rollup: Rollup, job: Job, state: State, now: float) -> Rollup:
 
 
 def _add(rollup: Rollup, job: Job, state: State, reason: Reason | None, sums: Sums, now: float) -> Rollup:
-    names = {Facet.KIND: job.kind, Facet.CATEGORY: job.category or "", Facet.HOST: job.host or ""}
-    if reason is not None and state is not State.SUCCEEDED:
-        names[Facet.REASON] = str(reason)
+    names = {Facet.KIND: job.kind, Facet.CATEGORY: job.category, Facet.HOST: job.host}
+    if state is not State.SUCCEEDED:
+        names[Facet.REASON] = reason
     day = day_of(now)
     for owner in (job.owner or "", EVERYONE):
         for facet, name in names.items():
-            for span, first in ((Span.DAY, day), (Span.MONTH, month_of(day))):
-                cell = Cell(owner, str(facet), str(span), first, name, str(state))
+            for span, first in _spans(facet, day) if name else ():
+                cell = Cell(owner, str(facet), str(span), first, str(name), str(state))
                 rollup.setdefault(cell, Sums()).add(sums)
     return rollup
+
+
+def _spans(facet: Facet, day: int) -> list[tuple[Span, int]]:
+    """Kinds are few and asked for by day; what is asked for by name is summed by month too."""
+    days = [(Span.DAY, day)]
+    return days if facet is Facet.KIND else [*days, (Span.MONTH, month_of(day))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +221,13 @@ def period(
     """Say what the days from `first` to `last` were like; `hosts` and `categories` begin with those of most bytes."""
     rows = [days.get(day) or DaySums(day * DAY) for day in range(first, last + 1)]
     total = _total(rows)
-    slow = sorted((host for host in hosts if host.name and host.speed), key=lambda host: host.speed or 0.0)
+    slow = sorted((host for host in hosts if host.speed), key=lambda host: host.speed or 0.0)
     told = list(reasons)
     return Period(
         days=rows,
-        hosts=[host for host in hosts if host.name][:SHOWN],
+        hosts=hosts[:SHOWN],
         slowest=slow[:SHOWN],
-        categories=categories[:SHOWN],
+        categories=with_rest(categories, total)[:SHOWN],
         failures=_by_number(told, State.FAILED),
         retries=_by_number(told, State.WAITING),
         total=total,
@@ -241,16 +248,23 @@ def saved(hosts: Iterable[Named], total: DaySums) -> float:
     return seconds + (rest / speed if speed else 0.0)
 
 
+def with_rest(named: Sequence[Named], total: DaySums) -> list[Named]:
+    """Return the names and, under the empty one, what is in `total` beyond them; most bytes first."""
+    left = {name: getattr(total, name) - sum(getattr(one, name) for one in named) for name in _COUNTED}
+    if not any(left[name] > 0 for name in _COUNTED if name != "seconds"):
+        return list(named)
+    rest = Named("", **{name: max(0, number) for name, number in left.items()})
+    return sorted([*named, rest], key=lambda one: -one.bytes)
+
+
 def _by_number(reasons: Iterable[tuple[str, str, int]], state: State) -> dict[str, int]:
     found = {name: number for name, of, number in reasons if of == state}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _total(rows: Sequence[DaySums]) -> DaySums:
-    names = ("bytes", "resumed", "seconds", "succeeded", "failed", "cancelled", "retries")
-    return DaySums(
-        rows[0].at if rows else 0.0, **{name: sum(getattr(row, name) for row in rows) for name in names}
-    )
+    sums = {name: sum(getattr(row, name) for row in rows) for name in _COUNTED}
+    return DaySums(rows[0].at if rows else 0.0, **sums)
 
 
 def step_of(days: int) -> int:

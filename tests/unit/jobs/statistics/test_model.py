@@ -34,7 +34,10 @@ def test_an_end_is_summed_for_its_owner_and_for_all_under_each_facet():
         for owner in ("me", EVERYONE)
         for facet, name in (("kind", "toy"), ("category", "c"), ("host", "h"), ("reason", "network"))
     }
-    assert {(cell.span, cell.day) for cell in rollup} == {("day", 20_000), ("month", 19_997)}
+    assert {(cell.span, cell.day) for cell in rollup if cell.facet == "host"} == {
+        ("day", 20_000),
+        ("month", 19_997),
+    }
     sums = rollup[Cell(EVERYONE, "host", "day", 20_000, "h", "failed")]
     assert (sums.number, sums.bytes, sums.resumed, sums.seconds) == (1, 7, 0, 2.5)
     job_ended(rollup, JOB, State.FAILED, NOW)

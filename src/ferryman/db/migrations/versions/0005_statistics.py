@@ -13,12 +13,7 @@ branch_labels = None
 depends_on = None
 
 _ENDED = "('succeeded', 'failed', 'cancelled')"
-_FACETS = {
-    "kind": "kind",
-    "category": "coalesce(category, '')",
-    "host": "coalesce(host, '')",
-    "reason": "reason",
-}
+_FACETS = ("kind", "category", "host", "reason")
 
 
 def upgrade() -> None:
@@ -44,8 +39,8 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
-    for facet, name in _FACETS.items():
-        op.execute(_filling(facet, name))
+    for facet in _FACETS:
+        op.execute(_filling(facet))
     columns = "owner, facet, span, day, name, state, number, bytes, resumed, seconds"
     sums = "sum(number), sum(bytes), sum(resumed), sum(seconds)"
     op.execute(
@@ -55,7 +50,7 @@ def upgrade() -> None:
     op.execute(
         f"INSERT INTO job_days ({columns}) "  # noqa: S608 - only words of this file
         f"SELECT owner, facet, 'month', {_month()}, name, state, {sums} FROM job_days "
-        "GROUP BY owner, facet, 4, name, state"
+        "WHERE facet <> 'kind' GROUP BY owner, facet, 4, name, state"
     )
 
 
@@ -72,16 +67,16 @@ def _month() -> str:
     return "(date_trunc('month', date '1970-01-01' + day)::date - date '1970-01-01')"
 
 
-def _filling(facet: str, name: str) -> str:
+def _filling(facet: str) -> str:
     """Sum the jobs that ended; an earlier program kept what resuming spared in the result of downloads only."""
     sqlite = op.get_bind().dialect.name == "sqlite"
     network = "json_extract(progress, '$.network')" if sqlite else "(progress ->> 'network')::numeric"
     resumed = "json_extract(result, '$.resumed')" if sqlite else "(result ->> 'resumed')::numeric"
     day = "CAST(finished_at / 86400 AS INTEGER)" if sqlite else "floor(finished_at / 86400)::integer"
-    where = " AND reason IS NOT NULL AND state <> 'succeeded'" if facet == "reason" else ""
+    where = f" AND {facet} IS NOT NULL" + (" AND state <> 'succeeded'" if facet == "reason" else "")
     return (
         "INSERT INTO job_days (owner, facet, span, day, name, state, number, bytes, resumed, seconds) "  # noqa: S608 - only words of this file
-        f"SELECT coalesce(owner, ''), '{facet}', 'day', {day}, {name}, state, count(*), coalesce(sum({network}), 0), "
+        f"SELECT coalesce(owner, ''), '{facet}', 'day', {day}, {facet}, state, count(*), coalesce(sum({network}), 0), "
         f"coalesce(sum(CASE WHEN state = 'succeeded' AND kind = 'download' THEN {resumed} END), 0), "
         "coalesce(sum(CASE WHEN started_at <= finished_at THEN finished_at - started_at ELSE 0 END), 0) "
         f"FROM jobs WHERE state IN {_ENDED} AND finished_at IS NOT NULL{where} "
