@@ -38,7 +38,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._nav = tuple(nav)
-        self._env.globals.update(version=version, asset=cache(asset), bottom_places=BOTTOM)
+        self._version = version
+        self._env.globals.update(asset=cache(asset), bottom_places=BOTTOM)
         self._env.filters.update(
             size=_size, rate=_rate, eta=format_eta, duration=_duration, time=_time, minutes=_minutes
         )
