@@ -211,7 +211,7 @@ async def test_limits_of_jobs_and_speed_are_the_settings(api, house, tokens):
     ]  # fmt: skip
     await api("PATCH", doc={"download_concurrency": 32})
     limits = await call(house.app, "GET", "/api/v1/jobs/limits", headers=bearer(tokens["admin"]))
-    assert limits.json()["limits"] == {"download": 32, "*": 5}
+    assert {"download": 32, "*": 5}.items() <= limits.json()["limits"].items()
     await put("/api/v1/jobs/limits", {"kind": "download", "limit": None})
     assert (await items(api))["download_concurrency"]["origin"] == "default"
     for kind, limit, field in (("nonsense", 3, "kind"), ("download", 33, "limit")):
