@@ -14,6 +14,8 @@ PATHS: Final = (
     "/",
     "/downloads",
     "/downloads?tab=history",
+    "/downloads/history",
+    "/downloads/history?reason=network&open=import",
     "/downloads?open=add",
     "/downloads/add",
     "/jobs",
