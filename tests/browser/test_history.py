@@ -134,7 +134,7 @@ def test_a_filter_is_saved_applied_and_deleted(page: Page) -> None:
     page.get_by_role("button", name="Save filter").click()
     page.get_by_role("dialog").get_by_label("Name").fill("Broken <b>")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
-    page.wait_for_load_state()
+    expect(page.get_by_text("Saved filters")).to_be_visible()
     page.goto("/downloads/history")
     page.get_by_text("Saved filters").click()
     page.get_by_role("link", name="Broken <b>", exact=True).click()
