@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import aria2p
@@ -188,10 +189,12 @@ def test_limits_and_numbers_of_all_downloads(aria2, client, daemon, big, empty):
         client.change_global_option({"max-overall-download-limit": "300K", "unknown-option": "1"})
         assert daemon.api("GET", "/api/v1/downloads/speed")["rate_limit"] == 300 * 1024
         download = aria2.add_uris([big], {"out": "limited.bin"})
-        wait(lambda: download.live.download_speed > 0, "some speed", 20)
-        stats = aria2.get_stats()
-        assert stats.num_active == 1
-        assert 0 < stats.download_speed < 600 * 1024
+        wait(lambda: 0 < aria2.get_stats().download_speed < 600 * 1024, "a speed within the limit")
+        assert aria2.get_stats().num_active == 1
+        before, began = download.live.completed_length, time.monotonic()
+        time.sleep(3)
+        speed = (download.live.completed_length - before) / (time.monotonic() - began)
+        assert 100 * 1024 < speed < 500 * 1024
         assert client.get_global_option()["max-overall-download-limit"] == str(300 * 1024)
     finally:
         client.change_global_option({"max-overall-download-limit": "0"})
