@@ -52,8 +52,9 @@ format: $(STAMP)/dev ## Let ruff correct what it can
 bench: $(STAMP)/system $(STAMP)/dev $(STAMP)/assets ## Measure beside the tools people use today; ROUNDS=5
 	$(BIN)/python -m bench --rounds $(ROUNDS) $(ARGS)
 
-docs: $(STAMP)/dev ## Build the documentation into site/; fails when something is undocumented
+docs: $(STAMP)/dev $(STAMP)/assets ## Build the documentation into site/; fails when something is undocumented
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m scripts.screenshots docs/explanation/screenshots
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(STAMP)/dev $(STAMP)/assets ## Build dist/*.whl with the browser assets inside

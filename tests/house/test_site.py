@@ -23,6 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     for module, *arguments in (
         ("scripts.reference", folder / "docs" / "reference"),
+        ("scripts.screenshots", "--plain", folder / "docs" / "explanation" / "screenshots"),
         ("mkdocs", "build", "--strict", "--quiet", "--config-file", folder / "mkdocs.yml"),
     ):
         done = subprocess.run(
