@@ -18,6 +18,7 @@ PATHS: Final = (
     "/downloads/history?reason=network&open=import",
     "/downloads?open=add",
     "/downloads/add",
+    "/downloads/rules",
     "/jobs",
     "/statistics",
     "/statistics?days=365",

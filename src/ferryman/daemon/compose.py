@@ -225,7 +225,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
-        *rooms.rules.parts(),
+        *rooms.rules.parts(rooms.live, renderer),
         _history(rooms, renderer),
         Part(
             "downloads",

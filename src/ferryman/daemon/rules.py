@@ -16,11 +16,13 @@ from ferryman.downloads.hooks.service import Hooks
 from ferryman.downloads.hooks.sql import HookStore
 from ferryman.downloads.hooks.step import Announcing
 from ferryman.downloads.rules import api as rules_api
+from ferryman.downloads.rules import pages as rules_pages
 from ferryman.downloads.rules.service import Rules
 from ferryman.downloads.rules.sql import RuleStore
 from ferryman.downloads.steps import Step
 from ferryman.downloads.unpacking import Unpacking
 from ferryman.jobs.service import Ledger
+from ferryman.web.pages import Renderer
 from ferryman.web.part import Part
 
 HOOK: Final = KIND
@@ -39,10 +41,11 @@ class RuleRooms:
     steps: tuple[Step, ...]
     claims: Claims
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self, live: Live, renderer: Renderer) -> tuple[Part, ...]:
         """Return what they bring to the web; before the downloads, whose paths are more general."""
+        pages = rules_pages.router(self.rules, self.hooks, live, renderer)
         return (
-            Part("rules", api=rules_api.router(self.rules)),
+            Part("rules", api=rules_api.router(self.rules), pages=pages),
             Part("hooks", api=hooks_api.router(self.hooks)),
         )
 

@@ -15,6 +15,7 @@ import { startLive } from "./live";
 import { startPalette } from "./palette";
 import { startPlots } from "./plots";
 import { startReorder } from "./reorder";
+import { startRules } from "./rules";
 import { startSchedule } from "./schedule";
 import { startSetters } from "./setters";
 import { startSettings } from "./settings";
@@ -42,6 +43,7 @@ function start(): void {
   startActions();
   startFilters();
   startHistory();
+  startRules();
   startSettings();
   startSetters();
   startReorder();

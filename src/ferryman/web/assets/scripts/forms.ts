@@ -1,6 +1,7 @@
 // Forms post JSON to the API: `<form data-api="POST /api/v1/…">`. What is wrong is said beside the field.
 //
-// `data-as` on a field tells its form in the body: `lines` (a list), `number`, `flag`; other fields are text.
+// `data-as` on a field tells its form in the body: `lines` and `words` (lists), `number`, `flag`, `truth` (true, false or
+// nothing), `choice` (a list of what is checked), `rules` (an export); other fields are text. Disabled ones are left out.
 // An empty field is left out, so that the server's default holds.
 
 import { Problem, request } from "./api";
@@ -20,6 +21,14 @@ function valueOf(field: Field): unknown {
       const lines = field.value.split("\n").map((line) => line.trim()).filter(Boolean);
       return lines.length > 0 ? lines : undefined;
     }
+    case "words": {
+      const words = text.split(/[\s,]+/).filter(Boolean);
+      return words.length > 0 ? words : undefined;
+    }
+    case "truth":
+      return text === "" ? undefined : text === "true";
+    case "rules":
+      return rulesOf(text);
     case "number":
       return text === "" ? undefined : Number(text);
     case "flag":
@@ -29,9 +38,20 @@ function valueOf(field: Field): unknown {
   }
 }
 
-function body(form: HTMLFormElement): Record<string, unknown> {
+/** The rules of an export; what is no export is sent as it is, and the server says what is wrong with it. */
+function rulesOf(text: string): unknown {
+  try {
+    const found: unknown = JSON.parse(text);
+    return found !== null && typeof found === "object" && "rules" in found ? found.rules : found;
+  } catch {
+    return text;
+  }
+}
+
+export function bodyOf(form: HTMLFormElement): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const field of fields(form)) {
+    if (field.disabled) continue;
     if (field.dataset["as"] === "choice") {
       if (field instanceof HTMLInputElement && field.checked) {
         values[field.name] = [...((values[field.name] as string[] | undefined) ?? []), field.value];
@@ -115,10 +135,10 @@ async function submit(form: HTMLFormElement): Promise<void> {
   clearProblems(form);
   if (button) button.disabled = true;
   try {
-    const answer = await request(method, path, body(form));
+    const answer = await request(method, path, bodyOf(form));
     announce(form, answer);
     form.reset();
-    if (!form.dataset["show"]) form.closest("dialog")?.close();
+    if (!form.dataset["show"] || form.dataset["shut"] !== undefined) form.closest("dialog")?.close();
     const go = form.dataset["go"];
     if (go) location.assign(go);
     else refreshRegions();
