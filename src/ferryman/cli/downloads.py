@@ -7,6 +7,8 @@ import typer
 from ferryman.cli.client import connect
 from ferryman.cli.downloads_change import add_change
 from ferryman.cli.downloads_history import add_history
+from ferryman.cli.downloads_hooks import hooks_app
+from ferryman.cli.downloads_rules import rules_app
 from ferryman.cli.output import line, print_json, table
 from ferryman.core.units import format_rate, format_size
 
@@ -27,6 +29,8 @@ def downloads_app() -> typer.Typer:
         epilog="Examples:\n\nferry downloads limit\n\nferry downloads limit 2MB/s\n\nferry downloads limit 0",
     )(limit_speed)
     add_change(app)
+    app.add_typer(rules_app(), name="rules")
+    app.add_typer(hooks_app(), name="hooks")
     return app
 
 

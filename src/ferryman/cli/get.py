@@ -53,6 +53,10 @@ def _fetch(engine: Engine, words: Words, wishes: list[Wish], overwrite: Overwrit
     began = time.monotonic()
     try:
         fetches = Fleet(engine, show, overwrite, ask).run(wishes)
+        if words.has("unpack"):
+            from ferryman.cli.get_unpack import unpack_all  # noqa: PLC0415 - only then
+
+            unpack_all(fetches, show)
     finally:
         show.close()
     if json:

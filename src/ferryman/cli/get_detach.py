@@ -62,6 +62,8 @@ def order_of(words: Words) -> dict[str, Any]:
         order["headers"] = list(headers)
     if words.has("insecure"):
         order["insecure"] = True
+    if words.has("unpack"):
+        order["unpack"] = True
     return order | _secrets(words) | _files(words)
 
 

@@ -34,6 +34,7 @@ class Fetch:
     transfer: Transfer | None = None
     result: Result | None = None
     error: FerryError | None = None
+    unpacked: str | None = None
 
     def snapshot(self) -> Snapshot:
         """How far it is."""
@@ -42,7 +43,8 @@ class Fetch:
     def document(self) -> dict[str, Any]:
         """Return how it ended as a JSON object."""
         if self.result is not None:
-            return {"source": self.wish.said, **result_document(self.result)}
+            more = {"unpacked": self.unpacked} if self.unpacked else {}
+            return {"source": self.wish.said, **result_document(self.result), **more}
         return {"source": self.wish.said, "error": problem(self.error) if self.error else None}
 
 

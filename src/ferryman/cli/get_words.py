@@ -68,6 +68,7 @@ OPTIONS: Final = (
         "File with one source on each line, maybe with sha256:… and out=NAME; - reads standard input.",
         "LIST|-",
     ),
+    Option("unpack", ("--unpack",), "Unpack what arrives beside it: zip, tar, 7z, gz, bz2, xz, zst."),
     Option("base", ("--base",), "Where the files of checksum lines in the list are.", "URL"),
     Option("json", ("--json",), "Print one JSON document at the end: the result, or several under items."),
     Option("quiet", ("--quiet", "-q"), "Print nothing but errors."),
@@ -91,6 +92,7 @@ EXAMPLES: Final = (
     "ferry get --input list.txt --overwrite skip --json",
     "ferry get 'https://example.org/part-[01-20].zip' -o parts/",
     "ferry get --input SHA256SUMS --base https://example.org/release/ -o release/",
+    "ferry get https://example.org/source.tar.xz --unpack",
     "ferry get https://example.org/image.iso --detach",
 )
 
