@@ -128,17 +128,17 @@ class Trial {
 }
 
 function ids(body: Element): string[] {
-  return [...body.querySelectorAll<HTMLElement>("[data-item]")].map((row) => row.dataset["item"] ?? "");
+  return [...body.querySelectorAll<HTMLElement>("[data-rule-item]")].map((row) => row.dataset["ruleItem"] ?? "");
 }
 
 async function keepOrder(body: HTMLElement, focus: string): Promise<void> {
   try {
-    await request("POST", body.dataset["order"] ?? "", { ids: ids(body) });
+    await request("POST", body.dataset["ruleOrder"] ?? "", { ids: ids(body) });
   } catch (error) {
     toastError(error);
   }
   refreshRegions();
-  document.querySelector<HTMLElement>(`[data-item="${CSS.escape(focus)}"] [data-grip]`)?.focus();
+  document.querySelector<HTMLElement>(`[data-rule-item="${CSS.escape(focus)}"] [data-rule-grip]`)?.focus();
 }
 
 function step(row: HTMLElement, by: number): void {
@@ -147,15 +147,15 @@ function step(row: HTMLElement, by: number): void {
   if (!other || !body) return;
   if (by < 0) other.before(row);
   else other.after(row);
-  void keepOrder(body, row.dataset["item"] ?? "");
+  void keepOrder(body, row.dataset["ruleItem"] ?? "");
 }
 
 function startOrder(): void {
   let dragged: HTMLElement | null = null;
   let before = "";
-  const rowOf = (event: Event): HTMLElement | null => (event.target as Element).closest<HTMLElement>("[data-order] > [data-item]");
+  const rowOf = (event: Event): HTMLElement | null => (event.target as Element).closest<HTMLElement>("[data-rule-order] > [data-rule-item]");
   document.addEventListener("dragstart", (event) => {
-    if (!(event.target as Element).closest("[data-grip]")) return;
+    if (!(event.target as Element).closest("[data-rule-grip]")) return;
     dragged = rowOf(event);
     before = dragged?.parentElement ? ids(dragged.parentElement).join() : "";
     dragged?.classList.add("is-dragged");
@@ -173,10 +173,10 @@ function startOrder(): void {
     const row = dragged;
     dragged = null;
     row?.classList.remove("is-dragged");
-    if (row?.parentElement && ids(row.parentElement).join() !== before) void keepOrder(row.parentElement, row.dataset["item"] ?? "");
+    if (row?.parentElement && ids(row.parentElement).join() !== before) void keepOrder(row.parentElement, row.dataset["ruleItem"] ?? "");
   });
   document.addEventListener("keydown", (event) => {
-    const row = (event.target as Element).closest("[data-grip]") ? rowOf(event) : null;
+    const row = (event.target as Element).closest("[data-rule-grip]") ? rowOf(event) : null;
     if (!row || !event.altKey || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
     event.preventDefault();
     step(row, event.key === "ArrowUp" ? -1 : 1);
@@ -187,9 +187,9 @@ export function startRules(): void {
   document.addEventListener("click", (event) => {
     const editor = (event.target as Element).closest<HTMLElement>("[data-edit]");
     if (editor) openEditor(editor);
-    const mover = (event.target as Element).closest<HTMLElement>("[data-move]");
-    const row = mover?.closest<HTMLElement>("[data-order] > [data-item]");
-    if (mover && row) step(row, Number(mover.dataset["move"]));
+    const mover = (event.target as Element).closest<HTMLElement>("[data-rule-move]");
+    const row = mover?.closest<HTMLElement>("[data-rule-order] > [data-rule-item]");
+    if (mover && row) step(row, Number(mover.dataset["ruleMove"]));
   });
   const trials = new Map<HTMLInputElement, Trial>();
   document.addEventListener("input", (event) => {
