@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ferryman.core.settings import Settings
+from ferryman.downloads.hooks.facts import variables_of
+from ferryman.downloads.hooks.model import Delivery, HookEvent
 from scripts.reference.__main__ import PAGES
 from scripts.reference.commands import commands
 from tests.house.tracked import ROOT, name, tracked
@@ -60,6 +62,7 @@ def test_documents_show_only_commands_that_exist():
 
 def test_documents_name_only_settings_that_exist():
     names = {f"FERRY_{field.upper()}" for field in Settings.model_fields}
+    names |= set(variables_of(Delivery(hook="", event=HookEvent.PING), ""))  # what commands of hooks are told
     wrong = {
         f"{name(path)}: {found}"
         for path in documents()
