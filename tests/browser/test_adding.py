@@ -119,6 +119,8 @@ def test_a_file_found_later_is_asked_about_in_the_list(page: Page, upstream: Sam
           "Content-Type": "application/json", "X-CSRF-Token": document.querySelector("meta[name=csrf]").content}}).then((a) => a.json())""",
         url,
     )
+    page.goto("/downloads/history?state=failed")
+    expect(page.get_by_role("group", name="Decide about later.bin")).to_be_visible()
     page.goto(f"/jobs/{added['ids'][0]}")
     choices = page.get_by_role("group", name="Decide about later.bin")
     choices.get_by_role("button", name="Keep both").click()

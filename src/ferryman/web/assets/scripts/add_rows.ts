@@ -74,7 +74,7 @@ function resumable(item: Item): HTMLElement {
   if (item.looking) cell.textContent = "Looking…";
   else if (item.look === null || !item.look.seen) cell.textContent = "Not looked at";
   else if (item.look.code !== null) {
-    cell.append(icon("alert-circle"), " No answer");
+    cell.append(icon("alert-circle"), " Fails");
     cell.classList.add("is-bad");
   } else if (item.look.resumable) cell.append(icon("check"), " Yes");
   else cell.textContent = "No";
