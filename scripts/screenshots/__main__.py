@@ -58,7 +58,7 @@ def _menu(page: "Page") -> None:
 def _schedule(page: "Page") -> None:
     _menu(page)
     page.locator("details[open] [data-schedule]").click()
-    page.get_by_label("Only at night").check()
+    page.locator("#schedule").get_by_label("Only at night").check()
 
 
 def _delete(page: "Page") -> None:
