@@ -21,6 +21,7 @@ _KINDS = {
     Kind.SWITCH: "true or false",
     Kind.PATH: "path",
     Kind.RATE: "rate",
+    Kind.SIZE: "size",
     Kind.TIMETABLE: "timetable",
 }
 

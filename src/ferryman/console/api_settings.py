@@ -200,6 +200,7 @@ def _add_changing(routes: APIRouter, settings: SettingsService) -> None:
         caller: Writer,
         values: Annotated[
             JsonObject,
+            Field(max_length=MOST_CHANGED),
             Body(
                 description="Names and their new values; null takes back what was set here.",
                 examples=[{"connections": 4}],
@@ -287,7 +288,7 @@ def _named(field: str, read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)
     except Invalid as error:
-        error.fields = {field: f"{error.message} {error.advice}."}
+        error.fields = {field: f"{error.message} {error.advice.rstrip('.')}."}
         raise
 
 

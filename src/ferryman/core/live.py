@@ -85,7 +85,9 @@ class Live:
         """
         found, wrong = checked(self._values(console))
         wrong = {name: what for name, what in wrong.items() if name in touched}
-        wrong |= {name: "There is no such setting." for name in touched if name not in Settings.model_fields}
+        wrong |= {
+            name[:100]: "There is no such setting." for name in touched if name not in Settings.model_fields
+        }
         fixed = {
             name: why
             for name in touched

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     SWITCH = "switch"
     PATH = "path"
     RATE = "rate"
+    SIZE = "size"
     TIMETABLE = "timetable"
 
 
@@ -102,6 +103,10 @@ def _rate(text: str) -> str:
     return _read(parse_rate, text)
 
 
+def _size(text: str) -> str:
+    return _read(parse_size, text)
+
+
 def _timetable(text: str) -> str:
     return _read(Timetable.parse, text)
 
@@ -110,7 +115,7 @@ def _read(read: typing.Callable[[str], object], text: str) -> str:
     try:
         read(text)
     except Invalid as error:
-        raise ValueError(f"{error.message} {error.advice}.") from error
+        raise ValueError(f"{error.message} {error.advice.rstrip('.')}.") from error
     return text.strip()
 
 
@@ -121,7 +126,7 @@ def _absolute(path: Path) -> Path:
     return found
 
 
-Size = Annotated[str, AfterValidator(lambda text: _read(parse_size, text))]
+Size = Annotated[str, AfterValidator(_size)]
 """A number of bytes as people write it, such as `100GB`."""
 Rate = Annotated[str, AfterValidator(_rate)]
 """A speed as people write it, such as `2MB/s`; 0 means no limit."""
@@ -407,7 +412,7 @@ def kind_of(name: str) -> Kind:
     return next((kind for type_, kind in plain.items() if type_ in types | annotated), Kind.TEXT)
 
 
-_SPECIAL: Final[Mapping[Any, Kind]] = {_rate: Kind.RATE, _timetable: Kind.TIMETABLE}
+_SPECIAL: Final[Mapping[Any, Kind]] = {_rate: Kind.RATE, _size: Kind.SIZE, _timetable: Kind.TIMETABLE}
 
 
 def checked(values: Mapping[str, Any]) -> tuple[Settings | None, dict[str, str]]:

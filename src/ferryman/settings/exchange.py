@@ -12,6 +12,8 @@ from ferryman.core.settings import Origin, Settings, meta_of
 
 LARGEST: Final = 100_000
 """Characters of a text that is imported at most."""
+MOST_NAMES: Final = 200
+"""Settings a text names at most."""
 
 
 class Format(StrEnum):
@@ -61,6 +63,8 @@ def read(text: str, form: Format) -> dict[str, Any]:
         raise _unreadable(form, str(error) or type(error).__name__) from error
     if not isinstance(found, dict):
         raise _unreadable(form, "it is no object of names and values")
+    if len(found) > MOST_NAMES:
+        raise _unreadable(form, f"it names {len(found)} settings, and at most {MOST_NAMES} are read")
     return {name: value for name, value in found.items() if value is not None}
 
 

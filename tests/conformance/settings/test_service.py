@@ -14,6 +14,7 @@ from ferryman.core.errors import Conflict, Denied, Invalid
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Origin, Settings, meta_of
+from ferryman.settings import exchange
 from ferryman.settings import service as module
 from ferryman.settings.service import Change, SettingsService, version_of
 
@@ -129,12 +130,16 @@ async def test_a_wrong_stored_value_stops_no_start(make, db, value):
 
 
 async def test_secrets_are_sealed_hidden_and_survive_only_with_their_key(make, db, monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "meta_of", lambda name: replace(meta_of(name), secret=name == "rate_limit"))
+    for place in (module, exchange):
+        monkeypatch.setattr(
+            place, "meta_of", lambda name: replace(meta_of(name), secret=name == "rate_limit")
+        )
     service = make()
     assert await service.change({"rate_limit": "77MB/s"}, ME) == [Change("rate_limit", "***", "***")]
     assert "77MB" not in (await service.stored())["rate_limit"].text
     assert "77MB" not in json.dumps(await audited(db))
     assert make().live.now().rate_limit == "77MB/s"
+    assert exchange.exported(service.live) == {}
     (tmp_path / "secret.key").unlink()
     other = make()
     assert other.live.now().rate_limit == "0"

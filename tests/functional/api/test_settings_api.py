@@ -135,7 +135,8 @@ async def test_null_takes_back(api):
 
 
 async def test_a_body_that_is_no_object_is_refused(api):
-    for doc in ([], "text", 7, None, [{"connections": 3}]):
+    many = {f"name{number}": 1 for number in range(300)}
+    for doc in ([], "text", 7, None, [{"connections": 3}], many):
         assert (await api("PATCH", doc=doc)).status == 422
 
 
@@ -171,6 +172,8 @@ async def test_export_and_import(api):
         ("port = 1\nlog_level = 'debug'", "toml", "port"),
         ("nonsense = 1\nlog_level = 'debug'", "toml", "nonsense"),
         ("connections = 1979-05-27", "toml", "connections"),
+        ("\n".join(f"name{number} = 1" for number in range(300)), "toml", "text"),
+        (f"{'x' * 50_000} = 1", "toml", "x" * 100),
         ('{"log_level": "debug", "connections": 1e999}', "json", "connections"),
     ],
 )

@@ -41,6 +41,7 @@ def values_of(name: str) -> st.SearchStrategy:
     kinds = {
         Kind.SWITCH: st.booleans(),
         Kind.RATE: rates,
+        Kind.SIZE: st.sampled_from(["1", "500K", "4GiB"]),
         Kind.TIMETABLE: timetables,
         Kind.PATH: texts.map(lambda text: f"/srv/{text}"),
         Kind.CHOICE: st.sampled_from(meta.choices or ("",)),
