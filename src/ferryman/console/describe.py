@@ -15,7 +15,7 @@ Status = Literal["", "done", "now", "broken"]
 DEFAULT_PRIORITY: Final = 5
 LONG: Final = 44
 """Letters of a fact that needs a line of its own; such facts come last."""
-_SIZES: Final = frozenset({"size", "network", "resumed", "bytes"})
+_SIZES: Final = frozenset({"size", "network", "resumed", "bytes", "unpacked_size"})
 _RATES: Final = frozenset({"rate", "average_rate", "rate_limit"})
 _SECONDS: Final = frozenset({"seconds", "duration"})
 _SKIPPED: Final = frozenset({"schema", "network", "etag"})

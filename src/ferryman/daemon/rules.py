@@ -55,7 +55,7 @@ def rule_rooms(database: Database, ledger: Ledger, clock: Clock, live: Live, box
     store, claims = HookStore(database), Claims()
     hooks = Hooks(store, ledger, clock, box)
     return RuleRooms(
-        rules=Rules(RuleStore(database), clock, live.now),
+        rules=Rules(RuleStore(database), clock, live.now, hooks.resolve),
         hooks=hooks,
         handler=HookHandler(hooks, live.now, clock.now),
         failures=Failures(ledger, store, hooks),

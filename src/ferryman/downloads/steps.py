@@ -68,6 +68,13 @@ class After:
         await self._run.save({**(self._run.checkpoint or {}), _KEY: state})
 
 
+def noted_by(checkpoint: Document | None, step: str) -> Any:
+    """Return what a step noted in a checkpoint."""
+    state = (checkpoint or {}).get(_KEY)
+    notes = state.get("notes") if isinstance(state, dict) else None
+    return notes.get(step) if isinstance(notes, dict) else None
+
+
 def arrived(checkpoint: Document | None, root: Path) -> Document | None:
     """Return the result of a transfer whose steps were interrupted; None when its file is not there as it was."""
     state = (checkpoint or {}).get(_KEY)

@@ -9,6 +9,7 @@ import structlog
 from ferryman.core.errors import FerryError
 from ferryman.downloads.model import KIND
 from ferryman.downloads.trail import Trail
+from ferryman.downloads.unpacking import remove_leftover
 from ferryman.jobs.model import State
 from ferryman.jobs.service import Ledger
 
@@ -45,6 +46,8 @@ class Sweeper:
     async def _sweep(self, job_id: str) -> None:
         try:
             job = await self._ledger.get(job_id)
+            if job.state is State.CANCELLED:
+                await asyncio.to_thread(remove_leftover, job.checkpoint, job.id, self._root)
             trail = Trail.read(job.checkpoint, self._root) if job.state is State.CANCELLED else None
             if trail is not None:
                 await asyncio.to_thread(trail.remove_partial)

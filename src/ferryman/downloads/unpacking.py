@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Final
 
 from ferryman.core.archives.model import ArchiveLimits, Interrupted, Step, Unpacked
 from ferryman.core.archives.unpack import bare_name, staging_of, unpack
+from ferryman.core.errors import FerryError
 from ferryman.core.settings import Settings
 from ferryman.core.units import format_size, parse_size
 from ferryman.downloads.claims import Claims
 from ferryman.downloads.model import DownloadSpec
-from ferryman.downloads.steps import After
+from ferryman.downloads.steps import After, noted_by
 from ferryman.jobs.model import Document, Progress
 from ferryman.jobs.run import Run, Stopped
 from ferryman.transfer.model import Overwrite
@@ -55,7 +57,11 @@ class Unpacking:
                 stopped=lambda: run.stop_reason is not None,
             )
         except Interrupted as error:
+            await after.write_note(PHASE, None)
             raise Stopped from error
+        except FerryError:  # nothing is left of it, and the name is free for others
+            await after.write_note(PHASE, None)
+            raise
         run.log.info(f"unpacked {unpacked.entries} entries, {format_size(unpacked.size)}")
         return _document(unpacked)
 
@@ -70,6 +76,13 @@ class Unpacking:
         await asyncio.to_thread(staging_of(target, mark).mkdir, exist_ok=True)
         await after.write_note(PHASE, str(target))
         return target
+
+
+def remove_leftover(checkpoint: Document | None, job_id: str, root: Path) -> None:
+    """Remove what a job left half-unpacked that never runs again. Blocks."""
+    noted = noted_by(checkpoint, PHASE)
+    if isinstance(noted, str) and Path(noted).is_relative_to(root.resolve()):
+        shutil.rmtree(staging_of(Path(noted), job_id), ignore_errors=True)
 
 
 class _Shown:

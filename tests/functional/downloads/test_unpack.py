@@ -136,3 +136,19 @@ def test_a_kill_while_unpacking_leaves_nothing_twice(tmp_path, server):
         assert ended["result"]["size"] == len(file.data)
     finally:
         daemon.kill()
+
+
+def test_what_was_half_unpacked_goes_when_the_download_is_cancelled(tmp_path, server):
+    daemon = RunningDaemon(tmp_path / "home")
+    many = {f"{number:04d}/file.bin": os.urandom(20_000) for number in range(1500)}
+    url, _ = served(server, tmp_path, "half.zip", lambda path: zip_of(path, many))
+    folder = daemon.home / "downloads"
+    try:
+        daemon.start()
+        (job,) = daemon.add(url, unpack=True)
+        wait(lambda: list(folder.glob(".*.unpacking/*")), "unpacking")
+        daemon.api("POST", f"/api/v1/jobs/{job}/cancel")
+        assert daemon.ended(job)["state"] == "cancelled"
+        wait(lambda: [path.name for path in folder.iterdir()] == ["half.zip"], "the rest to be gone")
+    finally:
+        daemon.kill()

@@ -147,7 +147,7 @@ def _add_many(routes: APIRouter, rules: Rules) -> None:
     @routes.post("/import", status_code=201)
     async def import_rules(_caller: Writer, body: RuleImport) -> Listed[RuleView]:
         """Take rules in, all or none."""
-        _check_all(body.rules)
+        await _check_all(rules, body.rules)
         return _listed(await (rules.replace_all if body.replace else rules.add)(body.rules))
 
 
@@ -195,11 +195,11 @@ def _tried(body: RuleBody) -> Rule:
         raise
 
 
-def _check_all(bodies: list[RuleBody]) -> None:
+async def _check_all(rules: Rules, bodies: list[RuleBody]) -> None:
     wrong: dict[str, str] = {}
     for place, body in enumerate(bodies):
         try:
-            check_rule(body)
+            await rules.check(body)
         except Invalid as error:
             wrong |= {f"rules.{place}.{name}": text for name, text in error.fields.items()}
     if wrong:

@@ -1,7 +1,7 @@
 """Keeps rules, and says what follows from them for a download."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -49,8 +49,10 @@ class Rules:
         store: RuleStore,
         clock: Clock,
         settings: Callable[[], Settings],
+        hooks: Callable[[Sequence[str]], Awaitable[list[str]]] | None = None,
     ) -> None:
-        """Keep rules in `store`; folders are below `settings().downloads`."""
+        """Keep rules in `store`; folders are below `settings().downloads`; `hooks` turns names of hooks into ids."""
+        self._hooks = hooks
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -79,10 +81,20 @@ class Rules:
                 return rule
         raise _unknown(rule_id)
 
+    async def check(self, body: RuleBody) -> RuleBody:
+        """Return `body` as it is kept. Raises `Invalid` (`rule_invalid`, `hook_unknown`) with messages for fields."""
+        checked = check_rule(body)
+        if self._hooks is None or not checked.hooks:
+            return checked
+        return checked.model_copy(update={"hooks": await self._hooks(checked.hooks)})
+
+    async def _made(self, bodies: Sequence[RuleBody]) -> list[Rule]:
+        now = self._clock.now()
+        return [Rule(new_id(now), await self.check(body), now, now) for body in bodies]
+
     async def add(self, bodies: Sequence[RuleBody]) -> list[Rule]:
         """Append rules, all or none. Raises `Invalid` (`rule_invalid`), `Conflict` (`rules_full`)."""
-        now = self._clock.now()
-        rules = [Rule(new_id(now), check_rule(body), now, now) for body in bodies]
+        rules = await self._made(bodies)
         if not await self._store.add(rules, MOST_RULES):
             raise Conflict(
                 "rules_full",
@@ -93,15 +105,14 @@ class Rules:
 
     async def replace_all(self, bodies: Sequence[RuleBody]) -> list[Rule]:
         """Put rules in place of all others. Raises `Invalid` (`rule_invalid`)."""
-        now = self._clock.now()
-        rules = [Rule(new_id(now), check_rule(body), now, now) for body in bodies]
+        rules = await self._made(bodies)
         await self._store.replace_all(rules)
         return rules
 
     async def change(self, rule_id: str, body: RuleBody) -> Rule:
         """Replace the content of a rule. Raises `Invalid` (`rule_invalid`), `NotFound` (`rule_not_found`)."""
         known = await self.get(rule_id)
-        checked, now = check_rule(body), self._clock.now()
+        checked, now = await self.check(body), self._clock.now()
         if not await self._store.change(known.id, checked, now):
             raise _unknown(rule_id)
         return Rule(known.id, checked, known.created_at, now)
