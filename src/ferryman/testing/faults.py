@@ -1,6 +1,9 @@
 """Ways in which real web servers misbehave, as behaviours for `upstream.Upstream`."""
 
 import gzip
+import hashlib
+import re
+import secrets
 import threading
 from collections.abc import Mapping
 
@@ -242,5 +245,39 @@ def wants(file: File, name: str, value: str, refusal: int = 401) -> Behaviour:
             file(exchange)
         else:
             exchange.text(refusal, headers={"WWW-Authenticate": 'Basic realm="test"'})
+
+    return answer
+
+
+_DIGEST_PART = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]+))')
+
+
+def wants_digest(file: File, user: str, password: str, algorithm: str = "SHA-256") -> Behaviour:
+    """Answer only requests that prove to know the password as RFC 7616 says, with quality `auth`."""
+    nonce = secrets.token_hex(16)
+
+    def hashed(*parts: str) -> str:
+        text = ":".join(parts).encode()
+        if algorithm == "MD5":
+            return hashlib.md5(text, usedforsecurity=False).hexdigest()
+        return hashlib.sha256(text).hexdigest()
+
+    def proves(exchange: Exchange) -> bool:
+        kind, _, rest = exchange.headers.get("authorization", "").partition(" ")
+        said = {name: quoted or bare for name, quoted, bare in _DIGEST_PART.findall(rest)}
+        if kind != "Digest" or said.get("nonce") != nonce or said.get("uri") != exchange.path:
+            return False
+        secret, request = hashed(user, "test", password), hashed(exchange.method, exchange.path)
+        proof = hashed(
+            secret, nonce, said.get("nc", ""), said.get("cnonce", ""), said.get("qop", ""), request
+        )
+        return said.get("username") == user and said.get("response") == proof
+
+    def answer(exchange: Exchange) -> None:
+        if proves(exchange):
+            file(exchange)
+        else:
+            challenge = f'Digest realm="test", qop="auth", algorithm={algorithm}, nonce="{nonce}"'
+            exchange.text(401, headers={"WWW-Authenticate": challenge})
 
     return answer

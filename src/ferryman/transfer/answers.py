@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ferryman.core.errors import Corrupt, FerryError, Unavailable
 from ferryman.transfer import plan
 from ferryman.transfer.ask import credentials
+from ferryman.transfer.credentials import own_of
 from ferryman.transfer.failures import shown
 from ferryman.transfer.http import Head
 from ferryman.transfer.judge import Kind, Verdict, judge
@@ -180,7 +181,8 @@ class Answers:
     def _fatal(self, lane: Lane, head: Head, verdict: Verdict) -> None:
         schemes = head.headers.get("www-authenticate", "").lower()
         beyond_basic = any(scheme in schemes for scheme in ("digest", "ntlm", "negotiate"))
-        known = credentials(lane.mirror.origin, self._task.request.options)
+        options = self._task.request.options
+        known = credentials(lane.mirror.origin, options) or own_of(lane.asked.url, options, 0.0).login
         if head.status == 401 and beyond_basic and known and not self._task.negotiate:
             self._task.negotiate = True
             self._task.drop(lane)

@@ -1,7 +1,7 @@
 """What is sent: request headers, and which credentials may go to which host. Pure."""
 
 import base64
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ferryman.transfer.http import host_key
@@ -41,13 +41,21 @@ def options_beside(url: str, origin: str, options: Options) -> Options:
     return options if host_key(url) == host_key(origin) else without_secrets(options)
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the user's files know of one host: its login in netrc, the Cookie header for a URL."""
+
+    login: tuple[str, str] | None = None
+    cookie: str | None = None
+
+
 def headers_for(
-    url: str, origin: str, options: Options, pins: Pins | None, basic: bool = True
+    url: str, origin: str, options: Options, pins: Pins | None, basic: bool = True, own: Own = Own()
 ) -> tuple[tuple[str, str], ...]:
     """Build all headers of a request to `url`.
 
-    Secrets go only to the host of `origin`; a pinned object gets If-Range; without `basic` user and password are left
-    to the carrier.
+    Secrets of `options` go only to the host of `origin`, those of `own` are for the host of `url`; what was given by hand
+    wins. A pinned object gets If-Range; without `basic` user and password are left to the carrier.
     """
     trusted = host_key(url) == host_key(origin)
     given = {name.lower() for name, _ in options.headers}
@@ -56,13 +64,15 @@ def headers_for(
         headers.append(("User-Agent", options.user_agent))
     if "accept" not in given:
         headers.append(("Accept", "*/*"))
-    if trusted and "authorization" not in given:
-        found = credentials(origin, options) if basic else None
-        if options.bearer:
-            headers.append(("Authorization", f"Bearer {options.bearer}"))
-        elif found:
+    if trusted and options.bearer and "authorization" not in given:
+        headers.append(("Authorization", f"Bearer {options.bearer}"))
+    elif basic and not (trusted and "authorization" in given):
+        found = (credentials(origin, options) if trusted else None) or own.login
+        if found:
             token = base64.b64encode(f"{found[0]}:{found[1]}".encode()).decode()
             headers.append(("Authorization", f"Basic {token}"))
+    if own.cookie and not (trusted and "cookie" in given):
+        headers.append(("Cookie", own.cookie))
     headers += [
         (name, value)
         for name, value in options.headers

@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ferryman.core.errors import Invalid
+from ferryman.transfer.ask import Own
+from ferryman.transfer.model import Options
 from ferryman.transfer.policy import parse_address
 
 _LARGEST: Final = 4 * 1024 * 1024
@@ -118,6 +120,14 @@ def cookie_header(cookies: Iterable[Cookie], url: str, now: float) -> str | None
     suiting = [cookie for cookie in cookies if cookie.suits(parts.scheme, host, path, now)]
     suiting.sort(key=lambda cookie: -len(cookie.path))
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in suiting) or None
+
+
+def own_of(url: str, options: Options, now: float) -> Own:
+    """Return what the user's files hold for `url`. Raises `Invalid` (`netrc_invalid`, `cookies_invalid`)."""
+    host = urlsplit(url).hostname or ""
+    login = netrc_login(host) if options.netrc else None
+    cookie = cookie_header(read_cookies(options.cookies), url, now) if options.cookies else None
+    return Own(login, cookie)
 
 
 def _plain(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The libcurl carrier: FTP, proxies, netrc, cookie files, and HTTP authentication beyond basic.
+"""The libcurl carrier: FTP, proxies, and HTTP authentication beyond basic.
 
 Runs inside the pump: libcurl tells which sockets to watch, and the pump's tick serves its timer.
 """
@@ -16,7 +16,6 @@ import pycurl
 from ferryman.core.errors import Denied, FerryError, Unavailable
 from ferryman.transfer.ask import credentials
 from ferryman.transfer.carrier import Ask, Sink
-from ferryman.transfer.credentials import read_cookies
 from ferryman.transfer.failures import curl_error, shown
 from ferryman.transfer.http import Head, parse_head
 from ferryman.transfer.proxy import proxy_for
@@ -218,11 +217,6 @@ class CurlExchange:
 
     def _identify(self, handle: Any) -> None:
         options = self._ask.options
-        if options.netrc:
-            handle.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL)
-        if options.cookies:
-            read_cookies(options.cookies)  # libcurl leaves out in silence what it cannot read
-            handle.setopt(pycurl.COOKIEFILE, str(options.cookies))
         found = self._ask.login or (credentials(self._ask.url, options) if self._ask.trusted else None)
         if found and not options.bearer:
             handle.setopt(pycurl.USERNAME, found[0].encode())

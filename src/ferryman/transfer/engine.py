@@ -5,7 +5,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from ferryman.core.clock import Clock
 from ferryman.core.errors import Unavailable
@@ -48,25 +47,14 @@ class Core:
 
     def carrier(self, ask: Ask) -> Carrier:
         """Who speaks the protocol of `ask`: our own carrier where it can, else libcurl (imported then)."""
-        options = ask.options
         plain = ask.url.startswith(("http://", "https://"))
-        if (
-            plain
-            and not options.cookies
-            and not ask.login
-            and not self._netrc(ask)
-            and not self._proxied(ask)
-        ):
+        if plain and not ask.login and not self._proxied(ask):
             return self._wire
         if self._curl is None:
             from ferryman.transfer.curl import Curl  # noqa: PLC0415 - most commands never need libcurl
 
             self._curl = Curl(self.pump)
         return self._curl
-
-    @staticmethod
-    def _netrc(ask: Ask) -> bool:
-        return ask.options.netrc and Path("~/.netrc").expanduser().exists()
 
     @staticmethod
     def _proxied(ask: Ask) -> bool:

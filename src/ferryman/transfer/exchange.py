@@ -22,7 +22,7 @@ from ferryman.transfer.writer import BUFFER, PAGE, WORTH
 if TYPE_CHECKING:
     from ferryman.transfer.wire import Wire
 
-_TURN: Final = 1024 * 1024
+_TURN: Final = BUFFER
 """Most bytes of one connection in one turn of the loop."""
 _HEAD_READ: Final = 128 * 1024
 _HEAD_MOST: Final = 64 * 1024

@@ -10,8 +10,9 @@ from ferryman.core.errors import FerryError, Invalid, Unavailable
 from ferryman.transfer import plan
 from ferryman.transfer.answers import Answers
 from ferryman.transfer.arrival import Arrival
-from ferryman.transfer.ask import bare, credentials, headers_for
+from ferryman.transfer.ask import Own, bare, credentials, headers_for
 from ferryman.transfer.carrier import Ask
+from ferryman.transfer.credentials import own_of
 from ferryman.transfer.failures import disk_error, shown
 from ferryman.transfer.finish import Finish
 from ferryman.transfer.http import host_key
@@ -148,6 +149,11 @@ class Task:
     def _start_lane(self, now: float) -> bool:
         mirror = self.mirrors[self._turn % len(self.mirrors)]
         host = host_key(mirror.url)
+        try:
+            own = own_of(mirror.url, self.request.options, self.core.clock.now())
+        except Invalid as error:
+            self.fail(error)
+            return False
         if not self.core.hosts.acquire(host, now):
             self._turn += len(self.mirrors) > 1
             return False
@@ -159,18 +165,19 @@ class Task:
         asked = Asked(bare(mirror.url), span[0], span[1], self.ranged, mirror.url != mirror.origin)
         lane = Lane(self, mirror, host, asked, now)
         self.lanes.append(lane)
-        ask = self._ask(mirror, host, asked)
+        ask = self._ask(mirror, host, asked, own)
         lane.exchange = self.core.carrier(ask).fetch(ask, lane)
         return True
 
-    def _ask(self, mirror: Mirror, host: str, asked: Asked) -> Ask:
+    def _ask(self, mirror: Mirror, host: str, asked: Asked, own: Own) -> Ask:
         options = self.request.options
         pins = self.arrival.pins(host) if self.ranged else None
-        headers = headers_for(mirror.url, mirror.origin, options, pins, basic=not self.negotiate)
+        headers = headers_for(mirror.url, mirror.origin, options, pins, not self.negotiate, own)
         trusted = host == host_key(mirror.origin)
         # Where a header cannot carry them (FTP, a server that wants more than basic) the carrier gets user and password.
-        aside = trusted and (self.negotiate or mirror.url.startswith("ftp"))
-        login = credentials(mirror.origin, options) if aside else None
+        aside = self.negotiate or mirror.url.startswith("ftp")
+        given = credentials(mirror.origin, options) if trusted else None
+        login = (given or own.login) if aside else None
         allow = self.request.allow
         return Ask(asked.url, asked.start, asked.end, self.ranged, headers, options, allow, trusted, login)
 

@@ -62,10 +62,10 @@ class TlsSocket:
 
     def recv_into(self, view: memoryview) -> int:
         """Fill `view` as far as there is data; 0 is the end the other side announced. Raises `ssl.SSLError`, `OSError`."""
-        got = 0
-        while got < len(view):
+        got, wanted, read = 0, len(view), self._tls.read  # a record each, 65,536 of them in a GiB
+        while got < wanted:
             try:
-                count = self._tls.read(len(view) - got, view[got:])
+                count = read(wanted - got, view[got:])
             except ssl.SSLWantReadError:
                 try:
                     self._fill()
@@ -76,7 +76,7 @@ class TlsSocket:
                 continue
             if not count:
                 break
-            got += int(count)
+            got += count  # type: ignore[operator] # with a buffer it is a number
         return got
 
     def _fill(self) -> None:

@@ -270,3 +270,56 @@ def test_a_missing_cookies_file_is_named(upstream: Upstream, fetch: Fetcher, tmp
     with pytest.raises(Invalid) as refused:
         fetch(upstream.serve("/a", File(DATA)), cookies=tmp_path / "none.txt")
     assert "none.txt" in refused.value.message
+
+
+@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
+def test_digest_authentication(upstream: Upstream, fetch: Fetcher, algorithm: str):
+    file = File(made_up(6 * MiB))
+    url = upstream.serve("/a", faults.wants_digest(file, "alice", "open sesame", algorithm))
+    result = fetch(url, username="alice", password="open sesame", connections=3)
+    assert result.path.read_bytes() == file.data
+    answered = [
+        seen for seen in upstream.seen() if seen.headers.get("authorization", "").startswith("Digest")
+    ]
+    assert answered
+    assert all("open sesame" not in str(dict(seen.headers)) for seen in answered)
+    with pytest.raises(Denied) as refused:
+        fetch(url, username="alice", password="hunter2", **AGAIN)
+    assert refused.value.code == "auth_required"
+    assert "hunter2" not in refused.value.message
+
+
+def test_digest_authentication_with_the_login_of_netrc(
+    upstream: Upstream, fetch: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login alice password secret\n")
+    url = upstream.serve("/a", faults.wants_digest(File(DATA), "alice", "secret"))
+    assert fetch(url, netrc=True).path.read_bytes() == DATA
+
+
+def test_a_broken_netrc_is_named(
+    upstream: Upstream, fetch: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("what is this hunter2\n")
+    with pytest.raises(Invalid) as refused:
+        fetch(upstream.serve("/a", File(DATA)), netrc=True)
+    assert refused.value.code == "netrc_invalid"
+    assert "hunter2" not in refused.value.message
+    assert upstream.seen() == []
+
+
+# -- IPv6 -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("carrier")
+@pytest.mark.parametrize("tls", [False, True])
+def test_an_address_of_ipv6(fetch: Fetcher, authority: Authority, tls: bool):
+    data = made_up(6 * MiB)
+    context = authority.server_context("::1") if tls else None
+    with Upstream(host="[::1]", tls=context) as server:
+        url = server.serve("/a", File(data))
+        assert "//[::1]:" in url
+        assert fetch(url, ca=authority.ca, connections=3).path.read_bytes() == data
+        assert {seen.headers["host"] for seen in server.seen()} == {f"[::1]:{server.port}"}
