@@ -229,3 +229,12 @@ def test_later_and_at_night(page: Page, upstream: SampleServer) -> None:
     found = page.evaluate("fetch('/api/v1/downloads?q=night').then((answer) => answer.json())")
     assert found["items"][0]["not_before"].startswith("2027-0")
     assert found["items"][0]["state"] == "waiting"
+
+
+def test_a_list_that_is_too_long_is_not_begun_with_a_part(page: Page) -> None:
+    page.goto("/downloads?open=add")
+    form = dialog(page)
+    form.get_by_label("Addresses").fill("http://127.0.0.1:9/[1-9999]\nhttp://127.0.0.1:9/{a,b}")
+    form.get_by_role("button", name="Continue").click()
+    expect(form.locator("[data-error=urls]")).to_contain_text("Line 2: The list has more than 10,000 entries")
+    expect(form.locator("[data-step=paste]")).to_be_visible()

@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from ferryman.cli.client import connect
+from ferryman.cli.downloads_adding import add_adding
 from ferryman.cli.downloads_change import add_change
 from ferryman.cli.downloads_history import add_history
 from ferryman.cli.downloads_hooks import hooks_app
 from ferryman.cli.downloads_rules import rules_app
-from ferryman.cli.output import line, print_json, table
-from ferryman.core.units import format_rate, format_size
+from ferryman.cli.output import line, print_json
+from ferryman.core.units import format_rate
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -21,9 +22,7 @@ def downloads_app() -> typer.Typer:
         help="Downloads of the daemon. Add them with 'ferry get --detach'.", no_args_is_help=True
     )
     add_history(app)
-    app.command("preview", epilog="Example:\n\nferry downloads preview https://example.org/image.iso")(
-        preview
-    )
+    add_adding(app)
     app.command(
         "limit",
         epilog="Examples:\n\nferry downloads limit\n\nferry downloads limit 2MB/s\n\nferry downloads limit 0",
@@ -32,23 +31,6 @@ def downloads_app() -> typer.Typer:
     app.add_typer(rules_app(), name="rules")
     app.add_typer(hooks_app(), name="hooks")
     return app
-
-
-def preview(
-    urls: Annotated[list[str], typer.Argument(metavar="URL…", help="Addresses to look at.")],
-    json: _Json = False,
-) -> None:
-    """Look at what addresses lead to, without fetching: name, size, whether it can be resumed."""
-    found = connect().post("/api/v1/downloads/preview", {"urls": urls})
-    if json:
-        print_json(found)
-        return
-    rows = [
-        {**item, "size": None if item["size"] is None else format_size(item["size"])}
-        for item in found["items"]
-    ]
-    columns = {"name": "NAME", "size": "SIZE", "resumable": "RESUMABLE", "mime": "TYPE", "error": "ERROR"}
-    table(rows, columns, right=("size",))
 
 
 def limit_speed(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ferryman.core.errors import FerryError, Invalid
 from ferryman.downloads.model import LONGEST_TEXT, MOST, EntryOrder
-from ferryman.transfer.listing import Entry, Reading, read_list
+from ferryman.transfer.listing import Entry, Problem, Reading, read_list
 from ferryman.transfer.source import Source
 
 MOST_TOLD: Final = 200
@@ -51,7 +51,7 @@ class ReadView(BaseModel):
 
     kind: str = Field(description="`list` or `metalink`.")
     entries: list[ReadEntry]
-    problems: list[LineProblem] = Field(description="The first lines that are wrong.")
+    problems: list[LineProblem] = Field(description="The first lines that are wrong, and the last.")
     wrong: int = Field(description="How many lines are wrong.")
     patterns: list[PatternView]
 
@@ -116,7 +116,7 @@ def view_of(reading: Reading) -> ReadView:
                 detail=one.error.message,
                 advice=one.error.advice,
             )
-            for one in reading.problems[:MOST_TOLD]
+            for one in _told(reading.problems)
         ],
         wrong=len(reading.problems),
         patterns=[
@@ -124,6 +124,11 @@ def view_of(reading: Reading) -> ReadView:
             for one in reading.patterns[:MOST_TOLD]
         ],
     )
+
+
+def _told(problems: list[Problem]) -> list[Problem]:
+    """The first, and the last: it may say that the rest was not read."""
+    return problems if len(problems) <= MOST_TOLD else [*problems[: MOST_TOLD - 1], problems[-1]]
 
 
 def _is_metalink(uploaded: Uploaded) -> bool:

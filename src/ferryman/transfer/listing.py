@@ -111,6 +111,7 @@ def read_list(text: str, base: str | None = None, most: int = MOST) -> Reading:
     at = base_of(base) if base else None
     for number, line, options in _blocks(text):
         if len(reading.problems) >= MOST_PROBLEMS:
+            reading.problems.append(Problem(number, _shown(line), _too_wrong()))
             break
         try:
             if line.startswith("base=") and len(line.split()) == 1:
@@ -341,6 +342,14 @@ def _too_long(most: int) -> Invalid:
         "list_too_long",
         f"The list has more than {most:,} entries.",
         advice=f"Split it: at most {most:,} are taken at once.",
+    )
+
+
+def _too_wrong() -> Invalid:
+    return Invalid(
+        "list_too_wrong",
+        f"{MOST_PROBLEMS:,} lines above are wrong; from here on the list was not read.",
+        advice="Check that this is a list of addresses.",
     )
 
 

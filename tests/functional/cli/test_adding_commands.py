@@ -78,3 +78,27 @@ def test_scripts_are_not_asked(daemon, server):
     assert (daemon.home / "downloads/again (1).bin").exists()
     refused = daemon.ferry("get", url, "--detach", "--overwrite", "ask", "-o", "again.bin", code=1)
     assert "exists already" in refused.stderr
+
+
+def test_preview_of_a_list_and_a_decision(daemon, server, tmp_path):
+    made = files(server, "decided.bin")
+    url = server.url("/cli/decided.bin")
+    first, second = (
+        daemon.ended(
+            json.loads(daemon.ferry("get", url, "--detach", "--json", "--overwrite", "ask").stdout)["id"]
+        )
+        for _ in range(2)
+    )
+    assert (first["state"], second["error_code"]) == ("succeeded", "target_exists")
+    sums = tmp_path / "SUMS"
+    sums.write_text(f"{made['decided.bin'].sha256}  decided.bin\nnonsense\n")
+    shown = daemon.ferry("downloads", "preview", "--input", str(sums), "--base", server.url("/cli/")).stdout
+    assert "is there already" in shown
+    assert "no scheme" in shown
+    daemon.ferry("downloads", "decide", second["id"], "skip")
+    assert daemon.ended(second["id"])["result"]["skipped"] is True
+    assert (
+        "Nothing has to be decided"
+        in daemon.ferry("downloads", "decide", second["id"], "skip", code=1).stderr
+    )
+    daemon.ferry("downloads", "preview", code=2)

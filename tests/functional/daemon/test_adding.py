@@ -217,6 +217,19 @@ class TestAsked:
         again = daemon.problem("POST", f"{ADD}/{job}/conflict", {"overwrite": choice})
         assert (again["status"], again["code"]) == (409, "conflict_none")
 
+    def test_nobody_decides_about_the_downloads_of_others(self, daemon, server):
+        (folder(daemon) / "mine.bin").write_bytes(b"old")
+        (job,) = add(daemon, urls=[server.serve("/mine.bin", File(b"new"))], overwrite="ask")["ids"]
+        daemon.ended(job)
+        daemon.ferry("users", "add", "other", "--role", "member", "--generate")
+        scopes = ("--scope", "downloads:write", "--scope", "downloads:read")
+        made = daemon.ferry("tokens", "create", "t", "--user", "other", *scopes, "--json").stdout
+        token = json.loads(made)["secret"]
+        problem = daemon.problem("POST", f"{ADD}/{job}/conflict", {"overwrite": "overwrite"}, token)
+        assert problem["code"] == "job_not_found"
+        found = daemon.api("POST", f"{ADD}/preview", {"urls": [server.url("/mine.bin")], "look": 0}, token)
+        assert found["items"][0]["duplicate_of"] is None
+
     def test_what_was_asked_for_before(self, daemon, server):
         url = server.serve("/double.bin", File(b"x"))
         (first,) = add(daemon, urls=[url])["ids"]

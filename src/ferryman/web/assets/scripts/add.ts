@@ -14,6 +14,8 @@ type Step = "paste" | "preview" | "options";
 const AT_ONCE = 6;
 const LOOKED_AT = 48;
 const DRAWN = 200;
+/** Problems after which the rest of a list was not read: it is not begun with a part. */
+const UNREAD = ["list_too_long", "list_too_wrong"];
 
 interface Attached {
   name: string;
@@ -190,7 +192,9 @@ class Dialog {
       if (typed.trim() !== "") readings.unshift(await this.readText(typed));
       const entries = readings.flatMap((one) => one.entries);
       const wrong = readings.reduce((sum, one) => sum + one.wrong, 0);
-      if (entries.length === 0 || this.asksForBase(readings)) this.sayLines(readings);
+      const unread = readings.flatMap((one) => one.problems).find((problem) => UNREAD.includes(problem.code));
+      if (unread) fields.say(this.form, "urls", `Line ${unread.line}: ${unread.detail} ${unread.advice}`);
+      else if (entries.length === 0 || this.asksForBase(readings)) this.sayLines(readings);
       else this.preview(entries, readings, wrong);
     });
   }
