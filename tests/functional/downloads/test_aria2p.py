@@ -246,3 +246,24 @@ def test_what_ferryman_does_not_do_is_said_clearly(client, tmp_path):
     assert client.get_session_info()["sessionId"]
     assert set(client.list_notifications()) >= {"aria2.onDownloadStart", "aria2.onDownloadError"}
     assert set(client.METHODS) == set(client.list_methods())
+
+
+def test_rules_say_what_the_program_does_not(client, daemon, shared_upstream, empty):
+    body = {
+        "name": "rulings",
+        "extensions": ["ruled"],
+        "folder": "by-rule",
+        "rate_limit": "5MB/s",
+        "category": "x",
+    }
+    rule = daemon.api("POST", "/api/v1/downloads/rules", body)["id"]
+    try:
+        url = shared_upstream.serve("/a.ruled", File(b"ruled"))
+        plain = client.add_uri([url])
+        told = client.add_uri([url], {"dir": "elsewhere", "max-download-limit": "0"})
+        for gid, folder, limit in ((plain, "by-rule", "5000000"), (told, "elsewhere", "0")):
+            wait(lambda gid=gid: client.tell_status(gid, ["status"])["status"] == "complete", "the end")
+            assert client.tell_status(gid)["dir"] == str(daemon.home / "downloads" / folder)
+            assert client.get_option(gid)["max-download-limit"] == limit
+    finally:
+        daemon.api("DELETE", f"/api/v1/downloads/rules/{rule}")

@@ -19,6 +19,7 @@ UNITS: Final = {"": 1, "k": 1024, "m": 1024**2}
 MOST_CONNECTIONS: Final = 32
 _NUMBER: Final = re.compile(r"(\d{1,15})([km]?)", re.IGNORECASE | re.ASCII)
 _FETCHED: Final = re.compile(r"(https?|ftp)://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
+_OVERWRITE: Final = frozenset({"allow-overwrite", "auto-file-renaming"})
 _READ: Final = frozenset(
     {
         "all-proxy", "allow-overwrite", "auto-file-renaming", "check-certificate", "checksum", "dir",
@@ -41,24 +42,27 @@ def entry(uris: Iterable[str], options: Mapping[str, Any], root: Path) -> dict[s
     """Return `uris`, mirrors of one file, as an entry of an order, with its place below `root`. Raises `RpcError`."""
     folder, name = place(options, root)
     found = {"urls": addresses(uris), "folder": folder, "name": name, "checksum": _checksum(options)}
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in found.items() if value}
 
 
 def wanted(entries: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> Wanted:
-    """Return the order of `entries` with what `options` say of all of them. Raises `RpcError`."""
+    """Return the order of `entries` with what `options` say of all of them. Raises `RpcError`.
+
+    What they do not say is left out of the order: there the rules of Ferryman may have their say.
+    """
     first = str(entries[0]["urls"][0]).lower()
     scheme = first.partition("://")[0]
     login = "ftp" if scheme == "ftp" else "http"
     found: dict[str, Any] = {
         "entries": [dict(one) for one in entries],
-        "rate_limit": str(size(options, "max-download-limit") or 0),
+        "rate_limit": None if (rate := size(options, "max-download-limit")) is None else str(rate),
         "connections": connections(options),
-        "overwrite": _overwrite(options),
-        "headers": _headers(options),
+        "overwrite": _overwrite(options) if _OVERWRITE & options.keys() else None,
+        "headers": _headers(options) or None,
         "username": _text(options, f"{login}-user"),
         "password": _text(options, f"{login}-passwd"),
         "proxy": _proxy(options, scheme),
-        "insecure": _text(options, "check-certificate") == "false",
+        "insecure": True if _text(options, "check-certificate") == "false" else None,
     }
     chosen = _text(options, "gid")
     return Wanted(
@@ -82,7 +86,7 @@ def changed(options: Mapping[str, Any], root: Path) -> dict[str, Any]:
         found["name"] = name
     if (digest := _checksum(options)) is not None:
         found["checksum"] = digest
-    if {"allow-overwrite", "auto-file-renaming"} & options.keys():
+    if _OVERWRITE & options.keys():
         found["overwrite"] = _overwrite(options)
     return found
 

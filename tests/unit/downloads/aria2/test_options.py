@@ -39,6 +39,8 @@ def test_without_options_the_order_has_our_defaults():
     order = DownloadOrder(**found.fields)
     assert (order.connections, order.overwrite, order.headers) == (None, Overwrite.RENAME, [])
     assert (found.paused, found.gid) == (False, None)
+    assert set(found.fields) == {"entries"}, "what is not said is left to the rules"
+    assert set(order.entries[0].model_fields_set) == {"urls"}
     assert read({"auto-file-renaming": "false"}).fields["overwrite"] is Overwrite.ASK
 
 
