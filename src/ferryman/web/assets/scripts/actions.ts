@@ -122,7 +122,7 @@ async function categorize(button: HTMLElement): Promise<void> {
   const menu = button.closest<HTMLDetailsElement>("details.menu");
   menu?.removeAttribute("open");
   const { id = "", title = "it" } = menu?.dataset ?? {};
-  const name = await askCategory(`File ${title} under`, button.dataset["category"] ?? "");
+  const name = await askCategory(`File ${title} under`, menu?.dataset["category"] ?? "");
   if (name === null) return;
   try {
     await request("POST", `/api/v1/jobs/${encodeURIComponent(id)}/category`, { category: name === "" ? null : name });
@@ -169,7 +169,7 @@ function pressed(event: MouseEvent): void {
   else if (button.dataset["send"]) void send(button);
   else if (button.dataset["many"]) void everything(button);
   else if (button.dataset["copy"]) void copy(button);
-  else if (button.dataset["category"] !== undefined) void categorize(button);
+  else if (button.dataset["categorize"] !== undefined) void categorize(button);
   else if (button.dataset["theme"]) {
     document.dispatchEvent(new CustomEvent("ferry:theme", { detail: button.dataset["theme"] }));
     button.closest("details")?.removeAttribute("open");

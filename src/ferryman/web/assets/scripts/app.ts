@@ -16,6 +16,7 @@ import { startPalette } from "./palette";
 import { startPlots } from "./plots";
 import { startReorder } from "./reorder";
 import { startRules } from "./rules";
+import { startRowMenus } from "./rowmenu";
 import { startSchedule } from "./schedule";
 import { startSetters } from "./setters";
 import { startSettings } from "./settings";
@@ -38,6 +39,7 @@ function start(): void {
   startTimes();
   startAdd();
   startDrop();
+  startRowMenus();
   startDialogs();
   startForms();
   startActions();

@@ -34,14 +34,15 @@ class Planner {
     menu?.removeAttribute("open");
     this.#id = menu?.dataset["id"] ?? "";
     this.#title = menu?.dataset["title"] ?? "";
-    const [from = "22:00", to = "06:00"] = (button.dataset["window"] || "22:00-06:00").split("-");
+    const { window: hours = "", notBefore = "" } = menu?.dataset ?? {};
+    const [from = "22:00", to = "06:00"] = (hours || "22:00-06:00").split("-");
     const text = this.#dialog.querySelector("[data-about]");
     if (text) text.textContent = this.#title;
-    this.#field("night").checked = Boolean(button.dataset["window"]);
+    this.#field("night").checked = hours !== "";
     this.#field("from").value = from;
     this.#field("to").value = to;
     // A job that only waits for its hours has no moment of its own.
-    this.#field("not_before").value = button.dataset["window"] ? "" : local(button.dataset["notBefore"] ?? "");
+    this.#field("not_before").value = hours !== "" ? "" : local(notBefore);
     this.#field("not_before").min = local(new Date().toISOString());
     this.#hours();
     for (const place of this.#form.querySelectorAll("[data-error]")) place.textContent = "";
