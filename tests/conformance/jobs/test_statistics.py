@@ -143,6 +143,14 @@ async def test_what_a_lost_worker_moved_is_counted_and_losing_too_often_is_a_fai
     assert await db.read(lambda c: sql.by_reason(c, EVERYONE, TODAY, TODAY)) == [("lost", "failed", 1)]
 
 
+async def test_what_waits_is_listed_by_when_it_goes_on(store):
+    jobs = [NewJob("toy", name, {}, owner=owner, not_before=NOW + wait) for name, owner, wait in (
+        ("late", "me", 60), ("soon", None, 5), ("later", "me", 90))]  # fmt: skip
+    await store.add([(new_id(NOW), job) for job in [*jobs, NewJob("toy", "now", {})]], NOW)
+    assert [job.title for job in await store.due(None, 2)] == ["soon", "late"]
+    assert [job.title for job in await store.due("me", 9)] == ["late", "later"]
+
+
 async def test_deleting_the_history_leaves_the_sums(db, store, run):
     job = await run(progress=Progress(network=MIB), host="a.example")
     before = await days(db)
