@@ -28,3 +28,19 @@ def test_a_download_that_runs_is_limited_and_freed_on_its_page(page: Page, upstr
     dialog.get_by_role("button", name="No limit").click()
     expect(dialog).to_be_hidden()
     expect(head).to_contain_text("Done")
+
+
+def test_a_paused_download_is_limited_from_its_row(page: Page, upstream: SampleServer) -> None:
+    add(page, offer(upstream, "held.bin", 60), limit="100K")
+    row = page.locator("#list tr").filter(has_text="held.bin")
+    row.get_by_role("button", name="Pause held.bin").click()
+    row.get_by_label("More for held.bin").click()
+    row.get_by_role("link", name="Limit…").click()
+    dialog = page.get_by_role("dialog", name="Limit this download")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Speed limit").fill("9MiB/s")
+    dialog.get_by_role("button", name="Limit", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#job-head")).to_contain_text("9.0 MiB/s")
+    page.get_by_role("button", name="Cancel").first.click()
+    page.get_by_role("button", name="Cancel the job").click()

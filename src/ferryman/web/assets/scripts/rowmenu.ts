@@ -10,6 +10,11 @@ function furnish(menu: HTMLDetailsElement): void {
   for (const item of sheet.querySelectorAll<HTMLElement>(".menu-item")) {
     const states = item.dataset["when"]?.split(" ");
     if (states && !states.includes(state)) item.remove();
+    if (item instanceof HTMLAnchorElement) {
+      // Only a download can be limited, and other lists hold jobs of every kind.
+      if (location.pathname.startsWith("/downloads")) item.href = `/jobs/${encodeURIComponent(id)}?open=limit`;
+      else item.remove();
+    }
     item.dataset["id"] = id;
     item.dataset["title"] = title;
     if (item.dataset["act"] !== "cancel") continue;
