@@ -93,8 +93,8 @@ def test_ten_thousand_lines_with_three_wrong_ones(ferry, daemon, past, tmp_path)
     assert (taken["number"], taken["wrong"]) == (9_997, 3)
     assert [one["line"] for one in taken["refused"]] == [42, 5000, 9999]
     assert ferry("downloads", "list", "--sums", "--json")["number"] == before + 9_997
-    target.write_text("\n".join([*lines, *past]))
-    ferry("downloads", "import", target, "--partial", code=2)
+    target.write_text("\n".join([*lines, *past, *past]))
+    ferry("downloads", "import", target, code=2)
     assert "10,000" in ferry.err
 
 
@@ -104,7 +104,7 @@ def test_old_entries_are_pruned_by_hand_and_by_the_setting(ferry, daemon, past):
     assert ferry("downloads", "prune", "--count", "3", "--dry-run", "--json")["number"] >= ended - 3
     assert ferry("downloads", "prune", "--days", "1", "--json")["number"] == 0
     ferry("downloads", "prune", code=2)
-    ferry("settings", "set", "history_count", "1")
+    ferry("settings", "set", "history_count=1")
     try:
         wait(lambda: len(titles(ferry)) <= 1, "the history to be pruned")
     finally:
