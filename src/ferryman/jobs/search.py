@@ -215,8 +215,21 @@ class Search:
         step = STEP if self._order.name not in {"priority", "run_order"} else WHOLE
         price = passed * step
         if self.where.words and self._order.name != "created_at":
-            price += self.matches * HOLD if self.matches <= MOST_HELD else passed * READ
+            price += self._reading(limit) if self._reads(limit) else self.matches * HOLD
         return price
+
+    def _reading(self, limit: int) -> float:
+        """What it costs to walk and read the words of what passes the other filters."""
+        return limit * self.total / max(self.matches, 1) * (WHOLE + READ)
+
+    def _reads(self, limit: int) -> bool:
+        """Whether walking reads words, rather than having the rows that match at hand."""
+        if self.matches > MOST_HELD:
+            return True
+        alike = (
+            self._order.name == "title"
+        )  # where titles that begin alike are together, many have none of the words
+        return not alike and self._reading(limit) < self.matches * HOLD
 
     def _drivers(self, cells: Cells) -> list[tuple[str, Filter]]:
         """Filters that an index finds the rows of."""
@@ -372,7 +385,8 @@ class Search:
     def _walk_cells(self, cells: Cells, limit: int) -> list[int]:
         """Along the index of the order in each cell, merged."""
         here = and_(JOBS.c.kind == bindparam("this_kind"), JOBS.c.state == bindparam("this_state"))
-        whole = self._along(here).limit(limit).add_columns(*self._order.columns[:-1])
+        reads = self._sqlite and bool(self.where.words) and self._reads(limit)
+        whole = self._along(here, reads=reads).limit(limit).add_columns(*self._order.columns[:-1])
         bounded = whole.where(self._order.before(_plain))
         found: list[tuple[Any, ...]] = []
         for kind, state in self._likeliest(cells) if self._sqlite and self.where.words else cells:
@@ -392,12 +406,12 @@ class Search:
         seen = Counter((row.kind, row.state) for row in self._connection.execute(statement))
         return sorted(cells, key=lambda cell: seen[cell], reverse=True)
 
-    def _along(self, here: Filter) -> Select[Any]:
+    def _along(self, here: Filter, *, reads: bool) -> Select[Any]:
         """The rows of one cell, in order."""
         done = ["cells", {"finished_at": "finish"}.get(self._order.name, self._order.name)]
         rows = select(JOBS.c.seq).where(here, *self.where.rows(self._hidden, done))
         if self.where.words:
-            rows = rows.where(self._worded(JOBS))
+            rows = rows.where(self.where.matching(self._hidden) if reads else self._worded(JOBS))
         if self.window is not None:
             rows = rows.where(self._hidden("seq").between(*self.window))
         if self._order.name == "finished_at":
