@@ -25,6 +25,7 @@ _FORM: Final[dict[str, Any]] = {
         "type": "object",
         "properties": {"file": {"type": "string", "format": "binary"}, "base": {"type": "string"}},
         "required": ["file"],
+        "additionalProperties": False,
     }
 }
 _BODY: Final[dict[str, Any]] = {
@@ -74,8 +75,15 @@ async def _uploaded(request: Request, name: str, base: str) -> Uploaded:
         return Uploaded(await request.body(), name, kind, base or None)
     if kind != "multipart/form-data":
         raise HTTPException(415, f"The media type '{kind[:80]}' is not taken here.")
-    async with request.form(max_files=1, max_fields=5, max_part_size=64 * 1024) as form:
+    async with request.form(max_files=1, max_fields=20, max_part_size=64 * 1024) as form:
         file, said = form.get("file"), form.get("base")
+        if unknown := sorted(set(form) - {"file", "base"}):
+            raise Invalid(
+                "field_unknown",
+                f"The form has a field '{unknown[0][:80]}', which is not known.",
+                advice="Send 'file', and 'base' where the list needs it.",
+                fields={unknown[0][:80]: "is not known"},
+            )
         if not isinstance(file, UploadFile):
             raise Invalid(
                 "file_missing",

@@ -167,6 +167,8 @@ class TestFiles:
         (b"x", "image/png", "", 415, "unsupported_media_type"),
         (b"--b--", "multipart/form-data; boundary=b", "", 422, "file_missing"),
         (b"x", "multipart/form-data", "", 400, "bad_request"),
+            (b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--b--\r\n', "multipart/form-data; boundary=b", "",
+             422, "field_unknown"),
         (b"h" * (5 << 20), "text/plain", "", 422, "list_unreadable"),
 
     ], ids=short)  # fmt: skip
