@@ -476,11 +476,7 @@ def wrong_settings(fields: Mapping[str, str]) -> Invalid:
 def of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings an environment holds. Names are not case-sensitive."""
     named = {key.lower(): value for key, value in environment.items()}
-    return {
-        name: named[f"ferry_{name}"]
-        for name in Settings.model_fields
-        if named.get(f"ferry_{name}") is not None
-    }
+    return {name: named[key] for name in Settings.model_fields if (key := f"ferry_{name}") in named}
 
 
 def read_file(path: Path) -> dict[str, Any]:
