@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ferryman.testing.sample import SampleServer
 from tests.browser.conftest import add, offer
+from tests.browser.test_access import faults
 
 Call = Callable[..., Any]
 LETTERS = "abcde"
@@ -330,3 +331,26 @@ def test_the_palette_finds_jobs_by_name(page: Page, upstream: SampleServer) -> N
     page.keyboard.type("needle-in")
     page.get_by_role("option", name="needle-in-the-palette.bin").first.click()
     expect(page.locator("#job-head h1")).to_have_text("needle-in-the-palette.bin")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_queue_and_its_dialogs_have_no_accessibility_faults(page: Page, queue: str, theme: str) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    found = []
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/downloads?tab=queue")
+        page.get_by_label(f"Select {queue}-a.bin").check()
+        found += faults(page, theme)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("group", name="Act on").get_by_role("button", name="Category").click()
+        found += faults(page, theme)
+        page.keyboard.press("Escape")
+        row(page, f"{queue}-b.bin").get_by_label("More for").click()
+        found += faults(page, theme)
+        row(page, f"{queue}-b.bin").get_by_role("button", name="Schedule…").click()
+        page.locator("#schedule").get_by_label("Only at night").check()
+        found += faults(page, theme)
+    page.goto("/downloads?tab=active")
+    expect(page.locator('#list tr[data-state="running"]')).to_have_count(1)
+    assert found + faults(page, theme) == []
