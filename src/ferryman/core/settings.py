@@ -247,11 +247,7 @@ class Settings(BaseModel):
         le=100_000,
     )
     hook_commands: bool = setting(
-        False,
-        "Whether hooks may run programs on this machine.",
-        section=Section.ACCESS,
-        live=True,
-        label="Hooks run programs",
+        False, "Whether hooks may run programs here.", section=Section.ACCESS, live=True, label="Run programs"
     )
     hook_private: bool = setting(
         False,
