@@ -132,13 +132,9 @@ class Pages:
         return (await self._ledger.summary(dataclasses.replace(query, cursor=None))).number
 
 
-def frame_of(request: Request) -> dict[str, Any]:
-    """Return what stands around the lists: the tabs, and the ways to pages that are there."""
-    there = {getattr(route, "path", "") for route in request.app.routes}
-    return {
-        "tabs": TABS,
-        "links": [link for link in LINKS if link[1] in there],
-    }
+def frame_of() -> dict[str, Any]:
+    """Return what stands around the lists: the tabs, and the ways to the pages beside them."""
+    return {"tabs": TABS, "links": LINKS}
 
 
 def filter_of(asked: Asked) -> dict[str, Any]:
@@ -161,7 +157,7 @@ def router(
             address = asked.address(HISTORY).replace("?tab=history&", "?").removesuffix("?tab=history")
             return RedirectResponse(address, 302)
         found = await pages.context(caller, asked) | pages.controls(caller)
-        return renderer.page(request, "downloads/index.html", **found, **frame_of(request))
+        return renderer.page(request, "downloads/index.html", **found, **frame_of())
 
     @routes.get("/list")
     async def downloads_list(

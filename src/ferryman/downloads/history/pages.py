@@ -45,7 +45,7 @@ def router(
     ) -> HTMLResponse:
         """Show what ended, with filters."""
         shown, form = await asyncio.gather(page.listed(caller, asked), page.form(caller, asked))
-        return renderer.page(request, "downloads/history.html", **shown, **form, **frame_of(request))
+        return renderer.page(request, "downloads/history.html", **shown, **form, **frame_of())
 
     @routes.get("/list")
     async def history_list(
