@@ -1,6 +1,5 @@
 """Secrets kept in files of the user: netrc, and cookies in Netscape's format. Values never appear in messages."""
 
-import netrc
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ def netrc_login(host: str, path: Path | None = None) -> tuple[str, str] | None:
     file = path or Path.home() / ".netrc"
     if path is None and not file.is_file():
         return None
+    import netrc  # noqa: PLC0415 - few have such a file, and every transfer would wait for the import
+
     try:
         entry = netrc.netrc(str(file)).authenticators(host)
     except netrc.NetrcParseError as error:

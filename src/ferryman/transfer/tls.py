@@ -140,4 +140,11 @@ def _build(options: Options) -> ssl.SSLContext:
                 advice="Give a PEM certificate and its PEM key.",
             ) from error
     context.set_alpn_protocols(["http/1.1"])
+    context.set_ciphers(":".join(_quick_first(context)))
     return context
+
+
+def _quick_first(context: ssl.SSLContext) -> list[str]:
+    """The names of what a context allows below TLS 1.3, AES-128-GCM first: as safe as its larger sister, and quicker."""
+    names = [str(one["name"]) for one in context.get_ciphers() if one["protocol"] != "TLSv1.3"]
+    return sorted(names, key=lambda name: "AES128-GCM" not in name)

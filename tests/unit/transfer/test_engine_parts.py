@@ -1,5 +1,7 @@
 """The small pure parts of the engine: headers sent, heads read, hosts, meter, tries, proxies."""
 
+import ssl
+
 import pytest
 
 from ferryman.transfer.ask import bare, headers_for
@@ -11,6 +13,7 @@ from ferryman.transfer.meter import Meter, why_slow
 from ferryman.transfer.model import Options
 from ferryman.transfer.plan import LaneView, Ranges, backoff, chunk_for, next_take
 from ferryman.transfer.proxy import proxy_for
+from ferryman.transfer.tls import Contexts
 from ferryman.transfer.tries import Tries
 
 MIB = 1024 * 1024
@@ -150,3 +153,16 @@ def test_proxies_of_the_environment() -> None:
     assert proxy_for("http://a/", Options(no_proxy_env=True), environ) is None
     assert proxy_for("http://localhost/", Options(proxy="socks5://s"), environ) == "socks5://s"
     assert proxy_for("http://a/", Options(), {"HTTP_PROXY": "http://p"}) is None
+
+
+def test_ciphers_are_those_of_the_system_with_the_quick_ones_first() -> None:
+    usual = ssl.create_default_context()
+    context = Contexts().get(Options())
+    ours, theirs = [[one["name"] for one in each.get_ciphers()] for each in (context, usual)]
+    assert set(ours) == set(theirs)
+    older = [one["name"] for one in context.get_ciphers() if one["protocol"] != "TLSv1.3"]
+    quick = ["AES128-GCM" in name for name in older]
+    assert quick == sorted(quick, reverse=True)
+    assert quick[0]
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
