@@ -297,7 +297,7 @@ def main() -> int:
         print(f"not installed: {', '.join(missing) or 'nginx'}")
         return 1
     table = Table(title=f"{options.size / MIB:.0f} MiB, medians of {options.rounds} interleaved runs")
-    for head in ("case", "tool", "wall s", "min-max", "CPU s", "memory MiB", "ratio", "at most"):
+    for head in ("case", "tool", "wall s", "min-max", "CPU s", "memory MiB", "CPU ratio", "ratio", "at most"):
         table.add_column(head, justify="left" if head in {"case", "tool"} else "right")
     with tempfile.TemporaryDirectory(prefix="ferry-bench-") as folder:
         place = Place(Path(folder), options.size)
@@ -317,7 +317,7 @@ def main() -> int:
 
 def add_row(table: Table, row: Row, runs: list[list[Run]]) -> None:
     """Print a case: medians, and how ours compares with each other tool."""
-    ours = statistics.median(run.wall for run in runs[0])
+    ours, cpu = (statistics.median(getattr(run, name) for run in runs[0]) for name in ("wall", "cpu"))
     for index, (tool, mine) in enumerate(zip(row.tools, runs, strict=True)):
         walls = [run.wall for run in mine]
         wall = statistics.median(walls)
@@ -329,6 +329,7 @@ def add_row(table: Table, row: Row, runs: list[list[Run]]) -> None:
             f"{min(walls):.2f}-{max(walls):.2f}",
             f"{statistics.median(run.cpu for run in mine):.2f}",
             f"{max(run.memory for run in mine) / MIB:.0f}",
+            f"{cpu / statistics.median(run.cpu for run in mine):.2f}" if index else "",
             f"{ours / wall:.2f}" if index else "",
             f"{wanted:.2f} {'✓' if ours / wall <= wanted else '✗'}" if wanted else "",
         )
