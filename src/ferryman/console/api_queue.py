@@ -5,13 +5,13 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
 from ferryman.console.api_jobs import JobFilter, Kind, Writer, query_of
 from ferryman.core.errors import Conflict, FerryError, Invalid
 from ferryman.jobs.service import Ledger
-from ferryman.web.filters import Filters
+from ferryman.web.filters import BodyFilters
 from ferryman.web.job import JobView, job_view, owner_filter, reachable
 from ferryman.web.shapes import PRINTABLE, JobId, Strict, When, seconds_of
 
@@ -34,10 +34,8 @@ class BulkAction(StrEnum):
     CATEGORY = "category"
 
 
-class Filter(Filters):
+class Filter(BodyFilters):
     """Which jobs a bulk action is about, as in a list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: list[Kind] = Field([])
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ferryman.accounts.model import Principal
 from ferryman.jobs.model import Query, Reason, State
@@ -50,6 +50,26 @@ class Filters(BaseModel):
     until: When | None = Field(None, description="Created before this moment.")
     finished_since: When | None = Field(None, description="Finished at this moment or later.")
     finished_until: When | None = Field(None, description="Finished before this moment.")
+
+
+class BodyFilters(Filters):
+    """The same in the body of a request, where numbers are numbers and moments are text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("since", "until", "finished_since", "finished_until", mode="before")
+    @classmethod
+    def _moment(cls, value: object) -> object:
+        if value is not None and not isinstance(value, str):
+            raise ValueError("write a moment as text")
+        return value
+
+    @field_validator("min_size", "max_size", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool | str):
+            raise ValueError("write a number")  # noqa: TRY004 - what pydantic turns into its own error
+        return value
 
 
 def narrowed(

@@ -165,6 +165,11 @@ async def test_saved_filters_belong_to_one_person(house, tokens):
         house, tokens["member"], "POST", "/filters", {"name": "x", "query": {"sort": "up"}}, 422
     )
     assert list(wrong["errors"]) == ["query.sort"]
+    for field, value in (("since", 0), ("min_size", "5"), ("max_size", True), ("color", "red")):
+        body = {"name": "x", "query": {field: value}}
+        assert list((await asked(house, tokens["member"], "POST", "/filters", body, 422))["errors"]) == [
+            f"query.{field}"
+        ]
 
 
 async def test_pruning_takes_the_oldest_within_reach(house, tokens, past):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from ferryman.core.clock import rfc3339
 from ferryman.core.secrets import mask
 from ferryman.jobs.model import Job
-from ferryman.web.filters import Filters, Sort
+from ferryman.web.filters import BodyFilters, Sort
 from ferryman.web.job import hidden
 
 MOST_SAVED: Final = 50
@@ -23,10 +23,8 @@ COLUMNS: Final = (
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-class SavedQuery(Filters):
+class SavedQuery(BodyFilters):
     """What a saved filter narrows the history to, and its order."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sort: Sort = Field(Sort.LAST_FINISHED, description="The order; a dash means descending.")
 
