@@ -235,10 +235,10 @@ def test_all_that_the_list_finds_are_selected_beyond_the_page(
     urls = [f"{upstream.address}/files/many-{number}.bin" for number in range(120)]
     call("POST", "/api/v1/downloads", {"urls": urls})
     page.get_by_label("Search this list").fill("many")
-    expect(page.locator("#list tbody tr")).to_have_count(100)
+    expect(page.locator("#list tbody tr")).to_have_count(50)
     page.get_by_label("Select all", exact=True).check()
     bar = page.get_by_role("group", name="Act on the selected jobs")
-    expect(bar).to_contain_text("100 selected")
+    expect(bar).to_contain_text("50 selected")
     bar.get_by_role("button", name="Select all 120").click()
     expect(bar).to_contain_text("All 120 selected")
     bar.get_by_role("button", name="Cancel").click()

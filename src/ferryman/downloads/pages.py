@@ -16,7 +16,7 @@ from ferryman.core.units import parse_rate
 from ferryman.downloads.pages_add import add_pages
 from ferryman.downloads.rules.service import Rules
 from ferryman.downloads.speed import Speed
-from ferryman.downloads.tabs import LONG_PAGE, PAGE, TABS, Tab, counted, page_of, tab_named
+from ferryman.downloads.tabs import PAGE, TABS, Tab, counted, page_of, tab_named
 from ferryman.jobs.model import Job, State
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
@@ -90,9 +90,8 @@ class Pages:
         owner = owner_filter(caller)
         counts = await self._ledger.counts(kinds=(KIND,), owner=owner)
         tab = asked.shown
-        limit = LONG_PAGE if tab.name == "queue" else PAGE
         query = JobQuery(
-            kinds=(KIND,), states=asked.states, text=asked.q, owner=owner, cursor=asked.cursor, limit=limit
+            kinds=(KIND,), states=asked.states, text=asked.q, owner=owner, cursor=asked.cursor, limit=PAGE
         )
         page = await page_of(self._ledger, tab, query)
         following = asked.start + len(page.items)

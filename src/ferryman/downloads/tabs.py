@@ -14,8 +14,6 @@ LINGER: Final = 5.0
 MOST_RUNNING: Final = 200
 """Running downloads on the page of the active ones."""
 PAGE: Final = 50
-LONG_PAGE: Final = 100
-"""Jobs on a page of the queue: what is on one page can be dragged to its place."""
 
 
 @dataclass(frozen=True, slots=True)
