@@ -11,9 +11,9 @@ from ferryman.jobs.order import Order
 from ferryman.jobs.search import Cells, Search
 from ferryman.jobs.tables import COUNTS, JOBS, SUMS
 
-SECONDS: Final = 0.05
+SECONDS: Final = 0.03
 """How long jobs are counted, about."""
-AT_ONCE: Final = 50_000
+AT_ONCE: Final = 20_000
 """Neighbouring rows that are counted before looking at the time."""
 MOST_COUNTED: Final = 200_000
 """PostgreSQL: jobs that are counted at most."""
