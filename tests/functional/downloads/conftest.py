@@ -18,14 +18,6 @@ def address(daemon: RunningDaemon) -> str:
     return json.loads((daemon.home / "daemon.json").read_text())["address"]
 
 
-class Client(aria2p.Client):
-    """The library as it is; only where it listens has the token, for which the library has no place of its own."""
-
-    @property
-    def ws_server(self) -> str:
-        return f"{super().ws_server}?token={self.secret}"
-
-
 class Heard:
     """What a listener of the library was told."""
 
@@ -67,7 +59,7 @@ class Heard:
 def client(daemon: RunningDaemon) -> aria2p.Client:
     place = urlsplit(address(daemon))
     secret = token(daemon, "front-end", "admin", *SCOPES, "jobs:all", "settings:write")
-    return Client(host=f"http://{place.hostname}", port=place.port, secret=secret)
+    return aria2p.Client(host=f"http://{place.hostname}", port=place.port, secret=secret)
 
 
 @pytest.fixture(scope="module")

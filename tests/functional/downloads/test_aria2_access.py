@@ -211,7 +211,7 @@ def test_the_session_of_a_browser_counts_for_nothing(daemon):
     body = {"jsonrpc": "2.0", "id": 1, "method": "aria2.getVersion"}
     assert ask(daemon, body, cookie=cookie).json()["error"]["message"] == "Unauthorized"
     assert ask(daemon, body, cookie=cookie, x_csrf_token=csrf).json()["error"]["message"] == "Unauthorized"
-    with listening(daemon, cookie=cookie) as connection:
+    with listening(daemon, cookie=cookie, origin="http://front.example") as connection:
         connection.send(json.dumps(body))
         assert json.loads(connection.recv())["error"]["message"] == "Unauthorized"
 
@@ -272,7 +272,12 @@ def test_size_number_and_depth_are_bounded(daemon, bob):
 
 def test_notifications_reach_whom_they_concern(daemon, ann, reader, shared_upstream):
     url = shared_upstream.serve("/notify.bin", File(b"x" * 5000))
-    with listening(daemon, f"?token={ann}") as hers, listening(daemon) as nobody, listening(daemon) as other:
+    page = {"origin": "http://front.example"}
+    with (
+        listening(daemon, f"?token={ann}") as hers,
+        listening(daemon, **page) as nobody,
+        listening(daemon) as other,
+    ):
         call = {"id": "a", "method": "aria2.getVersion", "params": [f"token:{reader}"]}
         other.send(json.dumps(call))
         assert json.loads(other.recv())["id"] == "a"
@@ -281,6 +286,20 @@ def test_notifications_reach_whom_they_concern(daemon, ann, reader, shared_upstr
         told(hers, "aria2.onDownloadComplete", gid)
         nothing_told(other)
         nothing_told(nobody)
+
+
+def test_a_program_that_only_listens_is_taken_for_the_one_that_calls_from_its_address(
+    daemon, ann, shared_upstream
+):
+    url = shared_upstream.serve("/neighbour.bin", File(b"x" * 5000))
+    called(daemon, ann, "aria2.getVersion")
+    with listening(daemon) as program, listening(daemon, origin="null") as page:
+        gid = called(daemon, ann, "aria2.addUri", [url])
+        told(program, "aria2.onDownloadStart", gid)
+        told(program, "aria2.onDownloadComplete", gid)
+        nothing_told(page)
+        program.send(json.dumps({"id": 1, "method": "aria2.tellStatus", "params": [gid]}))
+        assert json.loads(program.recv())["error"]["message"] == "Unauthorized", "it may listen, not ask"
 
 
 def test_calls_and_notifications_share_a_connection(daemon, ann, url):

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from ferryman.accounts.model import Principal
+from ferryman.accounts.model import Principal, local_principal
 from ferryman.downloads.aria2 import protocol
 from ferryman.downloads.aria2.door import Door, Visit
 from ferryman.downloads.aria2.events import Story
@@ -26,7 +26,7 @@ from ferryman.downloads.aria2.gids import gid_in
 from ferryman.downloads.aria2.house import ACTIVE, House
 from ferryman.downloads.aria2.methods import Methods
 from ferryman.downloads.aria2.protocol import INVALID_REQUEST, RpcError
-from ferryman.web.security import host_allowed
+from ferryman.web.security import host_allowed, origin_allowed
 
 PATH: Final = "/jsonrpc"
 MOST_BYTES: Final = 2 * 1024 * 1024
@@ -43,6 +43,7 @@ CORS: Final = {
     "Access-Control-Max-Age": "1728000",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
+_LOOK: Final = 0.5
 _TOO_LARGE: Final = 1009
 _LEFT: Final = 1008
 _FULL: Final = 1013
@@ -114,7 +115,10 @@ class Listener:
         self._door = door
         self._client = _client(socket)
         self._bearer = _bearer(socket.headers.get("authorization", "")) or socket.query_params.get("token")
+        self._elsewhere = not origin_allowed(socket.headers)
         self._secret: str | None = None
+        self._caller: Principal | None = None
+        self._asked = 0.0
         self._known = asyncio.Event()
 
     async def serve(self) -> None:
@@ -150,38 +154,57 @@ class Listener:
             await self._socket.send_text(protocol.encode(reply.document))
 
     async def _notify(self) -> None:
-        """Tell what happens to downloads within the reach of the last right token, as long as it holds."""
-        try:
-            await asyncio.wait_for(self._known.wait(), PATIENCE)
-        except TimeoutError:
-            await self._socket.close(_LEFT)
-            return
-        story, asked, caller = Story(), 0.0, await self._caller()
+        """Tell what happens to downloads within the reach of the last right token, as long as it holds.
+
+        What happens before the other side is known waits: it may say who it is with the call that starts a download.
+        """
+        story = Story()
         with self._house.ledger.hub.subscribe() as messages:
-            for job in await self._house.jobs(caller, ACTIVE):
+            for job in await self._house.jobs(local_principal(), ACTIVE):
                 story.begin(job.id, job.state)
-            asked = time.monotonic()
+            if not await self._introduced():
+                await self._socket.close(_LEFT)
+                return
             async for message in messages:
                 if message.name != "job":
                     continue
-                if time.monotonic() - asked > TRUST:
-                    caller, asked = await self._caller(), time.monotonic()
+                caller = await self._believed()
                 if caller.allows("downloads:read") and caller.reaches(message.data.get("owner")):
                     for method in story.goes_on(message.data):
                         told = protocol.notification(method, gid_in(message.data))
                         await self._socket.send_text(protocol.encode(told))
 
+    async def _introduced(self) -> bool:
+        """Wait until the other side is known; False when it said nothing for too long.
+
+        Programs made for aria2 send no token where they only listen: one that is no page of another site is taken for
+        the program that calls from its address. All that it hears are GIDs, which are good for nothing without a token.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self._known.is_set() and time.monotonic() < deadline:
+            if not self._elsewhere and (secret := self._door.neighbour(self._client)):
+                self._meet(secret)
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._known.wait()
+        return self._known.is_set()
+
     def _meet(self, secret: str) -> None:
-        self._secret = secret
+        if secret != self._secret:
+            self._secret, self._caller = secret, None
         self._known.set()
 
-    async def _caller(self) -> Principal:
-        """Return whom the token stands for now. Ends the connection when it holds no more."""
-        try:
-            return await self._door.open(self._secret or "", self._client)
-        except RpcError as error:
-            await self._socket.close(_LEFT)
-            raise WebSocketDisconnect(_LEFT) from error
+    async def _believed(self) -> Principal:
+        """Return whom the token stands for, asked again every `TRUST` seconds. Ends the connection when it holds no more."""
+        if self._caller is None or time.monotonic() - self._asked > TRUST:
+            try:
+                self._caller = await self._door.open(self._secret or "", self._client)
+            except RpcError as error:
+                await self._socket.close(_LEFT)
+                raise WebSocketDisconnect(_LEFT) from error
+            self._asked = time.monotonic()
+        return self._caller
 
 
 def _response(document: Any, status: int) -> Response:

@@ -5,6 +5,7 @@ The session of a browser is never looked at here: any page could make a browser 
 
 import hashlib
 import hmac
+import time
 from collections import OrderedDict
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from ferryman.downloads.aria2.protocol import FAILED, RpcError
 from ferryman.web.auth import Authority
 
 PREFIX: Final = "token:"
+NEIGHBOURLY: Final = 600.0
+"""Seconds for which a program that listens without a token is taken for the one that called from its address."""
 _REMEMBERED: Final = 1000
 
 
@@ -31,10 +34,12 @@ class Door:
         self._throttle = throttle
         self._local = local_token
         self._right: OrderedDict[str, None] = OrderedDict()
+        self._latest: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     async def open(self, secret: str, client: str) -> Principal:
         """Return whom `secret` stands for. Raises `RpcError`: `Unauthorized`, or how long to wait."""
         if self._local and hmac.compare_digest(secret.encode(errors="replace"), self._local.encode()):
+            self._remember(client, secret)
             return local_principal()
         name = hashlib.sha256(secret.encode(errors="replace")).hexdigest()
         known = name in self._right
@@ -53,7 +58,19 @@ class Door:
         self._right.move_to_end(name)
         while len(self._right) > _REMEMBERED:
             self._right.popitem(last=False)
+        self._remember(client, secret)
         return principal
+
+    def neighbour(self, client: str) -> str | None:
+        """Return the right token that a program at the address `client` used last, unless that is long ago."""
+        secret, at = self._latest.get(client, (None, 0.0))
+        return secret if time.monotonic() - at < NEIGHBOURLY else None
+
+    def _remember(self, client: str, secret: str) -> None:
+        self._latest[client] = (secret, time.monotonic())
+        self._latest.move_to_end(client)
+        while len(self._latest) > _REMEMBERED:
+            self._latest.popitem(last=False)
 
 
 class Visit:
