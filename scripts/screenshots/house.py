@@ -17,7 +17,7 @@ from typing import Any
 from ferryman.testing.sample import SampleFile, SampleServer
 
 START = (
-    "from ferryman.core.settings import load_settings; from ferryman.daemon.up import up; up(load_settings())"
+    "from ferryman.core.layers import load_settings; from ferryman.daemon.up import up; up(load_settings())"
 )
 MIB = 1 << 20
 DONE = (

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from ferryman.testing.sample import SampleFile, SampleServer
 
 START = (
-    "from ferryman.core.settings import load_settings; from ferryman.daemon.up import up; up(load_settings())"
+    "from ferryman.core.layers import load_settings; from ferryman.daemon.up import up; up(load_settings())"
 )
 CHROMIUM = "/usr/bin/chromium"
 QUIET = (

@@ -16,7 +16,8 @@ import typer
 from ferryman.cli.output import line, print_json
 from ferryman.cli.problems import FAILED
 from ferryman.core.errors import FerryError
-from ferryman.core.settings import Settings, load_settings
+from ferryman.core.layers import load_settings
+from ferryman.core.settings import Settings
 from ferryman.core.units import format_size
 
 Grade = Literal["good", "warning", "bad"]

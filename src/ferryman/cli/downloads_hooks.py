@@ -92,7 +92,7 @@ def add_command(
     timeout: _Timeout = 30,
     json: _Json = False,
 ) -> None:
-    """Add a command. It runs only while the setting hook_commands is on."""
+    """Add a command. It runs only where ferry.toml or the environment sets hook_commands."""
     body = {"kind": "command", "command": program}
     _add(name, body | _common(timeout, failures=failures, always=always), json=json)
 

@@ -44,7 +44,7 @@ def on_settings(work: "Callable[[SettingsService], Awaitable[T]]") -> T:
 
 
 def _on_home(work: "Callable[[_Home], Awaitable[T]]", *, create: bool) -> T:
-    from ferryman.core.settings import load_settings  # noqa: PLC0415 - slow to import
+    from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
     from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - slow to import
 
     settings = load_settings()

@@ -32,7 +32,7 @@ def start_daemon(
 
     The first start prints the one-time password of 'admin'. Running jobs go on after any stop, even kill -9.
     """
-    from ferryman.core.settings import load_settings  # noqa: PLC0415 - slow to import
+    from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
     from ferryman.daemon.up import up  # noqa: PLC0415 - loads everything
 
     up(load_settings({"host": host, "port": port}), sample=sample)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from ferryman.core.errors import Conflict
-from ferryman.core.settings import Meta, Origin, Settings, checked, meta_of, wrong_settings
+from ferryman.core.layers import checked, wrong_settings
+from ferryman.core.settings import Meta, Origin, Settings, meta_of
 
 Callback = Callable[[Settings], None]
 FIXED: Final = (Origin.ENVIRONMENT, Origin.COMMAND_LINE)

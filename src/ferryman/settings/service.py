@@ -17,9 +17,10 @@ from ferryman.accounts.model import Principal
 from ferryman.accounts.sql import Records
 from ferryman.core.clock import Clock
 from ferryman.core.errors import Conflict, Corrupt
+from ferryman.core.layers import wrong_settings
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
-from ferryman.core.settings import Kind, Settings, meta_of, wrong_settings
+from ferryman.core.settings import Kind, Settings, meta_of
 from ferryman.db import Database
 from ferryman.settings.sql import Rows, Stored, ValueStore
 

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from ferryman.cli.start import run
-from ferryman.core.settings import load_settings
+from ferryman.core.layers import load_settings
 
 PASSWORD = "correct horse battery"
 

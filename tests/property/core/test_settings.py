@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferryman.core.errors import Invalid
+from ferryman.core.layers import checked
 from ferryman.core.live import Live
-from ferryman.core.settings import Kind, Origin, Settings, checked, meta_of
+from ferryman.core.settings import Kind, Origin, Settings, meta_of
 from ferryman.core.timetable import DAYS, Timetable
 from ferryman.core.units import parse_rate, plain_rate
 from ferryman.settings.exchange import Format, differing, exported, read, written

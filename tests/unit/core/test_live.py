@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ferryman.core.errors import Conflict, Invalid
+from ferryman.core.layers import load_settings
 from ferryman.core.live import Live
-from ferryman.core.settings import Origin, Settings, load_settings
+from ferryman.core.settings import Origin, Settings
 
 
 @pytest.fixture

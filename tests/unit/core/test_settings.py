@@ -4,7 +4,7 @@ import pytest
 
 from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
-from ferryman.core.settings import load_settings
+from ferryman.core.layers import load_settings
 
 
 def test_defaults_are_safe(home):

@@ -66,7 +66,7 @@ class HookHandler:
             raise Denied(
                 "hook_commands_off",
                 f"The hook '{hook.kept.name}' is a command, and commands are switched off.",
-                advice="Let an admin switch the setting hook_commands on, then retry this job.",
+                advice="Write hook_commands = true into ferry.toml, start Ferryman again, then retry this job.",
             )
         variables = variables_of(spec, run.job.id)
         folder = await asyncio.to_thread(_folder, variables["FERRY_PATH"])
