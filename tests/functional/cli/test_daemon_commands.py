@@ -75,7 +75,7 @@ def test_detach_takes_lists(ferry, server, tmp_path):
     ("words", "said"),
     [
         (["http://h/x", "-o", "/etc/"], "does not write to '/etc/'"),
-        (["http://h/x", "--cacert", "/etc/hosts"], "--cacert names a file here"),
+        (["http://h/x", "--cacert", "/etc/hosts"], "no PEM certificate"),
         (["http://h/x", "--limit", "fast"], "'fast' is not a rate"),
         (["http://h/x", "-o", "../up/"], "leads out of"),
         (["nonsense"], "has no scheme"),
