@@ -31,10 +31,10 @@ def test_a_download_that_runs_is_limited_and_freed_on_its_page(page: Page, upstr
 
 
 def test_a_paused_download_is_limited_from_its_row(page: Page, upstream: SampleServer) -> None:
-    add(page, offer(upstream, "held.bin", 60), limit="100K")
-    row = page.locator("#list tr").filter(has_text="held.bin")
-    row.get_by_role("button", name="Pause held.bin").click()
-    row.get_by_label("More for held.bin").click()
+    add(page, offer(upstream, "held-back.bin", 60), limit="100K")
+    row = page.locator("#list tr").filter(has_text="held-back.bin")
+    row.get_by_role("button", name="Pause held-back.bin").click()
+    row.get_by_label("More for held-back.bin").click()
     row.get_by_role("link", name="Limit…").click()
     dialog = page.get_by_role("dialog", name="Limit this download")
     expect(dialog).to_be_visible()

@@ -38,7 +38,7 @@ def call(page: Page) -> Call:
 def queue(page: Page, call: Call, upstream: SampleServer, request: pytest.FixtureRequest) -> Iterator[str]:
     """Five downloads that wait behind one that takes long; their names begin with what this returns."""
     name = request.node.name.removeprefix("test_")[:24].replace("[", "-").replace("]", "")
-    page.goto("/downloads")
+    _clear(page, call)
     call("PUT", "/api/v1/jobs/limits", {"kind": "download", "limit": 1})
     add(page, offer(upstream, f"{name}-runs.bin", 64), limit="60KB/s")
     expect(row(page, f"{name}-runs.bin")).to_contain_text("Running")
@@ -48,6 +48,12 @@ def queue(page: Page, call: Call, upstream: SampleServer, request: pytest.Fixtur
     page.goto("/downloads?tab=queue")
     expect(page.locator("#list tbody tr")).to_have_count(5)
     yield name
+    _clear(page, call)
+    call("PUT", "/api/v1/jobs/limits", {"kind": "download", "limit": 8})
+
+
+def _clear(page: Page, call: Call) -> None:
+    """Leave nothing in the lists of what moves, whoever brought it there."""
     page.goto("/downloads")
     for action, states in (
         ("cancel", ["queued", "waiting", "paused", "running"]),
@@ -55,7 +61,6 @@ def queue(page: Page, call: Call, upstream: SampleServer, request: pytest.Fixtur
     ):
         call("POST", "/api/v1/jobs/bulk", {"action": action, "filter": {"state": states}})
     expect(page.locator("#list tbody tr")).to_have_count(0)
-    call("PUT", "/api/v1/jobs/limits", {"kind": "download", "limit": 8})
 
 
 def row(page: Page, name: str) -> Locator:
