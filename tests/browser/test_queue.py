@@ -55,11 +55,15 @@ def queue(page: Page, call: Call, upstream: SampleServer, request: pytest.Fixtur
 def _clear(page: Page, call: Call) -> None:
     """Leave nothing in the lists of what moves, whoever brought it there."""
     page.goto("/downloads")
-    for action, states in (
-        ("cancel", ["queued", "waiting", "paused", "running"]),
-        ("delete", ["cancelled"]),
-    ):
-        call("POST", "/api/v1/jobs/bulk", {"action": action, "filter": {"state": states}})
+    moving = ["queued", "waiting", "paused", "running"]
+    for _ in range(100):
+        call("POST", "/api/v1/jobs/bulk", {"action": "cancel", "filter": {"state": moving}})
+        counts = call("GET", "/api/v1/overview")["counts"]
+        if not any(counts.get(state) for state in moving):
+            break
+        page.wait_for_timeout(100)
+    call("POST", "/api/v1/jobs/bulk", {"action": "delete", "filter": {"state": ["cancelled"]}})
+    page.goto("/downloads")
     expect(page.locator("#list tbody tr")).to_have_count(0)
 
 
