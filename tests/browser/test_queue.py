@@ -305,6 +305,21 @@ def test_what_ends_stays_a_moment_and_leaves_with_a_word(page: Page, upstream: S
     expect(row(page, "leaving.bin")).to_be_visible()
 
 
+def test_what_ended_just_before_the_page_was_opened_leaves_too(
+    page: Page, call: Call, upstream: SampleServer
+) -> None:
+    page.goto("/settings")
+    url = offer(upstream, "ended-before.bin")
+    job = call("POST", "/api/v1/downloads", {"urls": [url]})["items"][0]["id"]
+    for _ in range(100):
+        if call("GET", f"/api/v1/jobs/{job}")["state"] == "succeeded":
+            break
+        page.wait_for_timeout(20)
+    page.goto("/downloads")
+    expect(row(page, "ended-before.bin")).to_contain_text("Done")
+    expect(row(page, "ended-before.bin")).to_have_count(0)
+
+
 def test_deleting_is_taken_back(page: Page, upstream: SampleServer) -> None:
     names = [f"deleted-{number}.bin" for number in (1, 2, 3)]
     add(page, *[offer(upstream, name, 1) for name in names])

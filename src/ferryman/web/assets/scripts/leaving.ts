@@ -7,6 +7,21 @@ import type { Stream, StreamJob } from "./stream";
 /** A little more than the server keeps it, or the row would still be there. */
 const LINGER_MS = 5200;
 const TOGETHER_MS = 600;
+const ENDED_ROWS = ["succeeded", "failed"].map((state) => `[data-list=active] [data-job][data-state=${state}]`).join();
+
+/** What ended just before the page was opened is told by no message: look for it, and look again when it has to be gone. */
+function startSweeping(): void {
+  let pending: ReturnType<typeof setTimeout> | undefined;
+  const sweep = (): void => {
+    if (pending !== undefined || document.querySelector(ENDED_ROWS) === null) return;
+    pending = setTimeout(() => {
+      pending = undefined;
+      refreshSoon();
+    }, LINGER_MS);
+  };
+  sweep();
+  document.addEventListener("htmx:after:swap", sweep);
+}
 
 function say(jobs: StreamJob[]): void {
   const [good, bad] = [jobs.filter((job) => job.state === "succeeded"), jobs.filter((job) => job.state === "failed")];
@@ -23,6 +38,7 @@ function say(jobs: StreamJob[]): void {
 }
 
 export function startLeaving(stream: Stream): void {
+  startSweeping();
   const gone: StreamJob[] = [];
   const told = new Set<string>();
   let pending: ReturnType<typeof setTimeout> | undefined;
