@@ -18,7 +18,9 @@ def check_ca(text: str) -> str:
     from cryptography import x509  # noqa: PLC0415 - slow to import, and rarely needed
 
     if _CERTIFICATE not in text:
-        raise Invalid("ca_invalid", "What was given as certificate authority is no PEM certificate.", advice=_TRUST)
+        raise Invalid(
+            "ca_invalid", "What was given as certificate authority is no PEM certificate.", advice=_TRUST
+        )
     try:
         x509.load_pem_x509_certificates(text.encode())
     except ValueError as error:

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     Integer,
     bindparam,
     func,
-    literal_column,
     select,
     text,
     update,
@@ -258,13 +256,13 @@ _RUNNABLE: Final = (
 )
 _URGENT: Final = (
     select(JOBS)
-    .where(literal_column("urgent", Boolean), JOBS.c.state == bindparam("queued"))
-    .where(JOBS.c.kind.in_(bindparam("kinds", expanding=True)))
+    .where(text("urgent"), func.coalesce(JOBS.c.state, "") == bindparam("queued"))
+    .where(func.coalesce(JOBS.c.kind, "").in_(bindparam("kinds", expanding=True)))
     .where(JOBS.c.node.is_not_distinct_from(bindparam("here", type_=JOBS.c.node.type)))
     .order_by(JOBS.c.updated_at, JOBS.c.seq)
     .with_for_update(skip_locked=True)
 )
-"""Spelled as in the partial index, or it is not used."""
+"""Spelled so that only the partial index of urgent jobs fits: all others read the whole queue."""
 _TAKE: Final = (
     update(JOBS)
     .where(JOBS.c.seq.in_(bindparam("rows", expanding=True)))

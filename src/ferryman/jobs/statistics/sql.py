@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, case, delete, func, select, union_all
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ferryman.db.values import clean
@@ -31,6 +31,14 @@ MOST_NAMES: Final = 1000
 _SUMMED: Final = ("number", "bytes", "resumed", "seconds")
 
 
+_BEGAN: Final = (
+    select(EVENTS.c.at)
+    .where(EVENTS.c.job_id == bindparam("job"), EVENTS.c.type == "state")
+    .order_by(EVENTS.c.id.desc())
+    .limit(1)
+)
+
+
 def book_days(connection: Connection, rollup: Rollup) -> None:
     """Add to the sums, in one order for all, so that nothing waits in a circle; after the jobs and their counts."""
     rows = [
@@ -44,8 +52,7 @@ def book_days(connection: Connection, rollup: Rollup) -> None:
 
 def began(connection: Connection, job_id: str, default: float) -> float:
     """When the present attempt of a running job began: its last change of state."""
-    statement = select(EVENTS.c.at).where(EVENTS.c.job_id == job_id, EVENTS.c.type == "state")
-    found = connection.execute(statement.order_by(EVENTS.c.id.desc()).limit(1)).scalar()
+    found = connection.execute(_BEGAN, {"job": job_id}).scalar()
     return default if found is None else float(found)
 
 
