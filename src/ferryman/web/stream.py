@@ -21,8 +21,8 @@ from ferryman.core.errors import FerryError, NotFound
 from ferryman.web.auth import allow
 from ferryman.web.job import owner_filter
 
-PACE: Final = 1.0
-"""Seconds between two progress messages about the same job to the same viewer."""
+PACE: Final = 0.9
+"""Seconds between two progress messages about the same job to the same viewer: a little less than the second between two records."""
 HEARTBEAT: Final = 15.0
 """Seconds of silence after which a comment keeps the connection open."""
 MOST_MISSED: Final = 1000
