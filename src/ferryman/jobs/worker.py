@@ -133,9 +133,13 @@ class Worker:
     async def _heartbeat(self) -> None:
         monotonic = self._ledger.clock.monotonic
         pace = self._lease / 4
+        beat = min(BEAT, pace)
         renewed = monotonic()
+        time = asyncio.get_running_loop().time
+        turn = time()
         while True:
-            await asyncio.sleep(min(BEAT, pace))
+            turn = next_turn(turn, time(), beat)
+            await asyncio.sleep(turn - time())
             await self._guard(self._record_progress)
             self._close()
             if monotonic() - renewed < pace:
@@ -226,6 +230,15 @@ class Worker:
         except Exception:  # noqa: BLE001 - no fault may end the worker
             _log.exception("a fault in the worker")
         return None
+
+
+def next_turn(before: float, now: float, beat: float) -> float:
+    """Return when the turn after the one of `before` is due, in the same seconds as `now`.
+
+    Turns are a beat apart whatever their own work takes. After one that took longer than a beat the next comes soon, and
+    what was missed is not made up for.
+    """
+    return max(before + beat, now + beat / 4)
 
 
 def _follow(runs: Mapping[str, Run], held: Mapping[str, Held]) -> None:
