@@ -11,10 +11,10 @@ from ferryman.cli.get_options import options_of, overwrite_of
 from ferryman.cli.get_plan import ALLOWED, Wish, is_address, wishes_of
 from ferryman.cli.get_run import Fleet, ask_at_terminal, code_of, document_of
 from ferryman.cli.get_show import show_for
-from ferryman.cli.get_words import Words, read_words
+from ferryman.cli.get_words import OPTIONS, Words, read_words
 from ferryman.cli.output import print_json
 from ferryman.cli.problems import INTERRUPTED
-from ferryman.core.errors import FerryError
+from ferryman.core.errors import FerryError, Invalid
 from ferryman.core.units import parse_rate
 from ferryman.transfer.model import Options, Overwrite
 from ferryman.transfer.service import Engine
@@ -29,6 +29,7 @@ def get(arguments: Sequence[str]) -> int:
         from ferryman.cli.get_detach import detach  # noqa: PLC0415 - only then
 
         return detach(words)
+    _refuse_queued(words)
     rate = parse_rate(words.value("limit") or "0")
     overwrite = overwrite_of(words.value("overwrite"))
     options = options_of(words)
@@ -44,6 +45,17 @@ def get(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     finally:
         engine.close()
+
+
+def _refuse_queued(words: Words) -> None:
+    """Raise `Invalid` (`usage`) for an option about the queue: without the daemon there is none."""
+    for option in OPTIONS:
+        if option.queued and words.value(option.name) is not None:
+            raise Invalid(
+                "usage",
+                f"--{option.name} is about the queue of the daemon.",
+                advice=f"Add --detach to hand the download to the daemon, or leave --{option.name} out.",
+            )
 
 
 def _fetch(engine: Engine, words: Words, wishes: list[Wish], overwrite: Overwrite) -> int:

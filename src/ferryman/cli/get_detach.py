@@ -1,6 +1,7 @@
 """`ferry get --detach`: hand the downloads to the daemon and return."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from ferryman.cli.client import Client, connect
 from ferryman.cli.get_options import connections_of, overwrite_of, password_of, proxy_of, secret_from
 from ferryman.cli.get_plan import read_list
 from ferryman.cli.get_words import Words
+from ferryman.cli.moments import moment_of
 from ferryman.cli.output import line, note, print_json
 from ferryman.core.errors import Conflict, Invalid
 from ferryman.core.units import parse_rate
@@ -58,13 +60,31 @@ def order_of(words: Words) -> dict[str, Any]:
         order["overwrite"] = str(overwrite_of(overwrite))
     if (proxy := proxy_of(words.value("proxy"))) is not None:
         order["proxy"] = proxy
+    if (category := words.value("category")) is not None:
+        order["category"] = category
     if headers := words.all("header"):
         order["headers"] = list(headers)
     if words.has("insecure"):
         order["insecure"] = True
     if words.has("unpack"):
         order["unpack"] = True
-    return order | _secrets(words) | _files(words)
+    return order | _turn(words) | _secrets(words) | _files(words)
+
+
+def _turn(words: Words) -> dict[str, Any]:
+    """Return when its turn comes. Raises `Invalid` (`priority_invalid`, `moment_invalid`)."""
+    found: dict[str, Any] = {}
+    if (priority := words.value("priority")) is not None:
+        if priority not in set("0123456789"):
+            raise Invalid(
+                "priority_invalid", f"'{priority[:40]}' is no priority.", advice="Use 0 (first) to 9 (last)."
+            )
+        found["priority"] = int(priority)
+    if (at := words.value("at")) is not None:
+        found["not_before"] = moment_of(at, datetime.now().astimezone()).isoformat()
+    if (window := words.value("window")) is not None:
+        found["window"] = window
+    return found
 
 
 def _sources(words: Words) -> dict[str, Any]:

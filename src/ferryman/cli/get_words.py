@@ -10,13 +10,17 @@ from ferryman.core.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: a flag when it has no `metavar`; `many` may be given several times."""
+    """One option: a flag when it has no `metavar`; `many` may be given several times.
+
+    `queued` ones are about the queue of the daemon and mean nothing without it.
+    """
 
     name: str
     flags: tuple[str, ...]
     help: str
     metavar: str = ""
     many: bool = False
+    queued: bool = False
 
 
 OPTIONS: Final = (
@@ -73,6 +77,28 @@ OPTIONS: Final = (
     Option("json", ("--json",), "Print one JSON document at the end: the result, or several under items."),
     Option("quiet", ("--quiet", "-q"), "Print nothing but errors."),
     Option("detach", ("--detach", "-d"), "Hand it to the running daemon, print the job's id, do not wait."),
+    Option(
+        "priority",
+        ("--priority",),
+        "With --detach: 0 runs first, 9 last; 5 is normal.",
+        "NUMBER",
+        queued=True,
+    ),
+    Option("category", ("--category",), "With --detach: what it is filed under.", "NAME", queued=True),
+    Option(
+        "at",
+        ("--at",),
+        "With --detach: not before 22:30, 2026-12-24T18:00, or 2h from now.",
+        "TIME",
+        queued=True,
+    ),
+    Option(
+        "window",
+        ("--window",),
+        "With --detach: only in this time of day of the daemon, such as 22:00-06:00.",
+        "FROM-TO",
+        queued=True,
+    ),
 )
 
 HELP: Final = (
@@ -94,6 +120,7 @@ EXAMPLES: Final = (
     "ferry get --input SHA256SUMS --base https://example.org/release/ -o release/",
     "ferry get https://example.org/source.tar.xz --unpack",
     "ferry get https://example.org/image.iso --detach",
+    "ferry get https://example.org/image.iso --detach --at 22:30 --priority 2",
 )
 
 

@@ -1,6 +1,6 @@
 """`ferry jobs pause|resume|cancel|…`: act on named jobs, or on all that a filter finds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -18,23 +18,35 @@ from ferryman.cli.jobs_choice import (
     State,
     StateOption,
 )
+from ferryman.cli.moments import moment_of
 from ferryman.cli.output import line, note, print_json
 from ferryman.cli.problems import FAILED
 from ferryman.core.errors import Invalid
-from ferryman.core.units import parse_duration
 
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 _ACTIVE: Final = (State.QUEUED, State.RUNNING, State.WAITING)
+_PAUSE: Final = "Pause jobs; what they did so far is kept."
+_RESUME: Final = "Let paused jobs go on from where they were, and waiting ones at once."
+_CANCEL: Final = "End jobs for good; what has arrived of unfinished files is removed."
+_RETRY: Final = "Run failed or cancelled jobs again, from where they were; with --all the failed ones."
 _ONE: Final = typer.Argument(metavar="ID", help="Id of the job; its end is enough when only one has it.")
 
 
 def add_acts(app: typer.Typer) -> None:
     """Add the commands to `ferry jobs`."""
     for name, command, examples in (
-        ("pause", pause, ("pause 5f6b7a81", "pause --all", "pause --kind download --search debian")),
-        ("resume", resume, ("resume 5f6b7a81", "resume --all")),
-        ("cancel", cancel, ("cancel 5f6b7a81", "cancel --state queued --search debian")),
-        ("retry", retry, ("retry 5f6b7a81", "retry --all")),
+        (
+            "pause",
+            _acting("pause", _ACTIVE, _PAUSE),
+            ("pause 5f6b7a81", "pause --all", "pause --kind download --search debian"),
+        ),
+        ("resume", _acting("resume", (State.PAUSED,), _RESUME), ("resume 5f6b7a81", "resume --all")),
+        (
+            "cancel",
+            _acting("cancel", (*_ACTIVE, State.PAUSED), _CANCEL),
+            ("cancel 5f6b7a81", "cancel --state queued --search debian"),
+        ),
+        ("retry", _acting("retry", (State.FAILED,), _RETRY), ("retry 5f6b7a81", "retry --all")),
         ("start", start, ("start 5f6b7a81",)),
         ("move", move, ("move 5f6b7a81 --top", "move 5f6b7a81 --before 6f00bdf2")),
         ("schedule", schedule, ("schedule 5f6b7a81 --at 22:30", "schedule 5f6b7a81 --window 22:00-06:00")),
@@ -49,60 +61,22 @@ def add_acts(app: typer.Typer) -> None:
     app.command("remove", hidden=True, epilog="Example:\n\nferry jobs remove 5f6b7a81")(remove)
 
 
-def pause(
-    jobs: IdsArgument = None,
-    everything: AllOption = False,
-    state: StateOption = None,
-    kind: KindOption = None,
-    search: SearchOption = "",
-    category: CategoryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Pause jobs; what they did so far is kept."""
-    choice = Choice(jobs, everything, state, kind, search, category)
-    _act(choice, "pause", (*_ACTIVE,), json=json)
+def _acting(action: str, states: Sequence[State], told: str) -> Callable[..., None]:
+    """Make the command that does `action`; `states` are those in which a filter finds jobs when it names none."""
 
+    def command(
+        jobs: IdsArgument = None,
+        everything: AllOption = False,
+        state: StateOption = None,
+        kind: KindOption = None,
+        search: SearchOption = "",
+        category: CategoryOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        _act(Choice(jobs, everything, state, kind, search, category), action, states, json=json)
 
-def resume(
-    jobs: IdsArgument = None,
-    everything: AllOption = False,
-    state: StateOption = None,
-    kind: KindOption = None,
-    search: SearchOption = "",
-    category: CategoryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let paused jobs go on from where they were, and waiting ones at once."""
-    choice = Choice(jobs, everything, state, kind, search, category)
-    _act(choice, "resume", (State.PAUSED,), json=json)
-
-
-def cancel(
-    jobs: IdsArgument = None,
-    everything: AllOption = False,
-    state: StateOption = None,
-    kind: KindOption = None,
-    search: SearchOption = "",
-    category: CategoryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """End jobs for good; what has arrived of unfinished files is removed."""
-    choice = Choice(jobs, everything, state, kind, search, category)
-    _act(choice, "cancel", (*_ACTIVE, State.PAUSED), json=json)
-
-
-def retry(
-    jobs: IdsArgument = None,
-    everything: AllOption = False,
-    state: StateOption = None,
-    kind: KindOption = None,
-    search: SearchOption = "",
-    category: CategoryOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Run failed or cancelled jobs again, from where they were; with --all the failed ones."""
-    choice = Choice(jobs, everything, state, kind, search, category)
-    _act(choice, "retry", (State.FAILED,), json=json)
+    command.__doc__ = told
+    return command
 
 
 def start(
@@ -215,29 +189,6 @@ def schedule(
     when = moment_of(at, datetime.now().astimezone()) if at else None
     body = {"not_before": when.isoformat() if when else None, "window": window}
     _post_one(job, "schedule", body, json=json)
-
-
-def moment_of(text: str, now: datetime) -> datetime:
-    """Read a moment: a time of day (the next one), a date with time, or how long from `now`. Raises `Invalid`."""
-    try:
-        found = datetime.strptime(text, "%H:%M").replace(tzinfo=now.tzinfo)
-        today = now.replace(hour=found.hour, minute=found.minute, second=0, microsecond=0)
-        return today if today > now else datetime.fromtimestamp(today.timestamp() + 86_400, now.tzinfo)
-    except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.astimezone()
-    except ValueError:
-        pass
-    try:
-        return datetime.fromtimestamp(now.timestamp() + parse_duration(text), now.tzinfo)
-    except Invalid as error:
-        raise Invalid(
-            "moment_invalid",
-            f"'{text[:40]}' is no moment.",
-            advice="Write 22:30, 2026-12-24T18:00, or 2h.",
-        ) from error
 
 
 def full_id(client: Client, text: str) -> str:

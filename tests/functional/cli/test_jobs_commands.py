@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ferryman.cli.jobs_act import moment_of
 from ferryman.cli.start import run
-from ferryman.core.errors import Invalid
 from ferryman.testing.upstream import File, made_up
 from tests.functional.running import RunningDaemon, wait
 
@@ -75,6 +73,25 @@ def test_move_start_schedule_and_category(ferry, house, queued):
     wait(lambda: b in listed(ferry, "running"), "it to run beside the other")
 
 
+def test_a_download_is_given_its_place_in_the_queue_when_it_is_added(ferry, queued):
+    url = "http://127.0.0.1:1/later.bin"
+    at = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M}"
+    words = ("--priority", "2", "--category", "music", "--at", f"{at}Z", "--window", "22:00-6:00")
+    job = ferry("get", url, "--detach", "--json", *words)
+    shown = ferry("jobs", "show", job["id"], "--json")
+    assert (shown["state"], shown["priority"], shown["category"]) == ("waiting", 2, "music")
+    assert (shown["not_before"], shown["window"]) == (f"{at}:00.000Z", "22:00-06:00")
+    for words, code in (
+        (("--window", "soon"), "window_invalid"),
+        (("--at", "soon"), "moment_invalid"),
+        (("--priority", "11"), "priority_invalid"),
+    ):
+        assert ferry("get", url, "--detach", "--json", *words, code=2)["code"] == code
+        ferry("get", url, *words, code=2)
+        assert words[0] in ferry.err
+        assert "--detach" in ferry.err
+
+
 def test_all_that_fit_are_paused_resumed_cancelled_deleted_and_brought_back(ferry, queued):
     said = ferry("jobs", "pause", "--all")
     assert set(queued) <= set(said.split())
@@ -104,25 +121,3 @@ def test_a_file_goes_with_its_entry_only_when_that_is_asked(ferry, house, shared
     assert (house.home / "downloads" / "kept.bin").exists(), "it may still be brought back"
     ferry("jobs", "restore", kept)
     assert house.job(kept)["state"] == "succeeded"
-
-
-NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "after"),
-    [
-        ("22:30", timedelta(hours=10, minutes=30)),
-        ("11:00", timedelta(hours=23)),
-        ("2h", timedelta(hours=2)),
-        ("2026-06-16T12:00:00+00:00", timedelta(days=1)),
-    ],
-)
-def test_moments_are_read_as_people_write_them(text, after):
-    assert moment_of(text, NOW) - NOW == after
-
-
-@pytest.mark.parametrize("text", ["", "soon", "25:00", "2026-13-01"])
-def test_what_is_no_moment_is_refused(text):
-    with pytest.raises(Invalid):
-        moment_of(text, NOW)

@@ -1,5 +1,6 @@
 import pytest
 
+from ferryman.cli.get import get
 from ferryman.cli.get_detach import order_of
 from ferryman.cli.get_words import read_words
 from ferryman.core.errors import Invalid
@@ -67,3 +68,38 @@ def test_certificates_and_cookies_go_as_text(tmp_path):
     with pytest.raises(Invalid) as caught:
         order(f"http://h/x|--key|{tmp_path}/missing")
     assert "--key" in caught.value.message
+
+
+def test_its_place_in_the_queue_goes_along():
+    words = "http://h/x|--priority|0|--category|music|--at|2099-01-02T03:04+00:00|--window|22:00-06:00"
+    assert order(words) == {
+        "urls": ["http://h/x"], "priority": 0, "category": "music", "not_before": "2099-01-02T03:04:00+00:00",
+        "window": "22:00-06:00",
+    }  # fmt: skip
+    assert order("http://h/x|--category|") == {"urls": ["http://h/x"], "category": ""}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--priority|10", "priority_invalid"),
+        ("--priority|-1", "priority_invalid"),
+        ("--priority|", "priority_invalid"),
+        ("--priority|\u0663", "priority_invalid"),
+        ("--at|soon", "moment_invalid"),
+    ],
+)
+def test_what_is_no_place_in_the_queue_is_refused(words, code):
+    with pytest.raises(Invalid) as caught:
+        order(f"http://h/x|{words}")
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("option", ["--priority", "--category", "--at", "--window"])
+def test_without_a_daemon_there_is_no_queue(option):
+    with pytest.raises(Invalid) as caught:
+        get(["http://h/x", option, "1"])
+    assert caught.value.code == "usage"
+    assert option in caught.value.message
+    assert "--detach" in caught.value.advice
+    assert option in caught.value.advice
