@@ -1,0 +1,126 @@
+"""What the protocol needs from others: who may do what, and where content comes from that is not here yet."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from ferryman.core.digests import Digest
+
+Action = Literal["pull", "push", "delete", "catalog", "base"]
+"""`base` is the bare `/v2/`: whoever may sign in at all. `catalog` and `base` have an empty repository."""
+
+Headers = list[tuple[bytes, bytes]]
+"""Header lines as ASGI has them: lower-case names, in the order they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request may go on.
+
+    `who` is the name of the person or machine, for origins and the audit. Refused with `challenge` (the value of
+    `WWW-Authenticate`) is answered 401; refused without it is answered 403. `headers` are added to the answer.
+    """
+
+    allowed: bool
+    who: str = "anonymous"
+    challenge: bytes | None = None
+    message: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Access(Protocol):
+    """Who may do what. Asked once for each request and each repository it touches."""
+
+    def known(self, authorization: bytes | None, repository: str, action: Action, /) -> Decision | None:
+        """Decide from memory only, in microseconds; None when that takes more: `decide` is called then.
+
+        Called on the event loop, for every request. `authorization` is the value of that header. A token whose
+        signature was checked a moment ago is known; so is the absence of one.
+        """
+        ...
+
+    async def decide(
+        self, headers: Headers, repository: str, action: Action, /, *, client: str = ""
+    ) -> Decision:
+        """Decide, with time for passwords and the database. `client` is the address of the caller.
+
+        The challenge names realm, service and scope of what was asked for. Never raises for wrong credentials.
+        """
+        ...
+
+
+class Arriving(Protocol):
+    """A blob that comes from upstream while it is served. It lands in the depot too, checked."""
+
+    size: int
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """All bytes once, in order. Raises `Unavailable` or `Corrupt` when they stop or turn out wrong."""
+        ...
+
+
+class Upstreams(Protocol):
+    """Registries whose content is fetched when it is asked for and not here (pull-through)."""
+
+    def place(self, repository: str, ns: str | None, /) -> str:
+        """Under which name the depot keeps what a client calls `repository` (with `?ns=`). Pure and quick.
+
+        Called for every pull. Without upstreams it returns `repository`. The name is what access is asked for.
+        """
+        ...
+
+    def covers(self, repository: str, /) -> bool:
+        """Whether an upstream may have this repository (a name `place` returned). Pure and quick."""
+        ...
+
+    async def manifest(self, repository: str, reference: str, /) -> bool:
+        """Bring a manifest into the depot; return whether it is there now. Concurrent calls share one fetch.
+
+        Called for a tag of a covered repository each time it is asked for (the implementation knows how long one is
+        fresh, and answers False when upstream does not have it and True when it does not answer but the depot has
+        it), and for a digest only when the depot lacks it. Raises `Unavailable`.
+        """
+        ...
+
+    async def blob(self, repository: str, digest: Digest, /) -> Arriving | bool:
+        """Bring a blob: True when the depot has it now, False when upstream lacks it, or the stream of it."""
+        ...
+
+
+class NoUpstreams:
+    """There are none: names stay as they are and nothing is fetched."""
+
+    def place(self, repository: str, ns: str | None, /) -> str:  # noqa: ARG002 - the port has it
+        """Return the name as it is."""
+        return repository
+
+    def covers(self, repository: str, /) -> bool:  # noqa: ARG002 - the port has it
+        """Return False."""
+        return False
+
+    async def manifest(self, repository: str, reference: str, /) -> bool:  # noqa: ARG002 - the port has it
+        """Return False."""
+        return False
+
+    async def blob(self, repository: str, digest: Digest, /) -> Arriving | bool:  # noqa: ARG002 - the port has it
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the registry permits whoever asks. Read anew for each change.
+
+    `immutable` are patterns of `REPOSITORY:TAG` with `*` and `?`: such tags are set once. `delete` permits DELETE.
+    `largest_upload` is in bytes, 0 for no limit. `upload_hours` is how long an untouched upload is kept.
+    """
+
+    read_only: bool = False
+    delete: bool = True
+    immutable: tuple[str, ...] = ()
+    largest_upload: int = 0
+    upload_hours: float = 24.0
+
+
+OPEN_RULES: Final = Rules()
+"""Everything is permitted."""
