@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ferryman.core.digests import Digest
-from ferryman.oci.manifest import Descriptor, Manifest
+from ferryman.oci.manifest import Descriptor, Manifest, Platform
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,6 +18,29 @@ class Place:
     def __str__(self) -> str:
         """Render registry and repository."""
         return f"{self.registry}/{self.repository}" if self.repository else self.registry
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One reference to copy. `wanted` is what the source is asked for; `tag` is what the target calls it, None for its digest.
+
+    A `flat` target takes the image of one platform and neither indexes nor what refers to them.
+    """
+
+    said: str
+    source: Place
+    wanted: str | None
+    target: Place
+    tag: str | None
+    flat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of each reference is taken: `platforms` of an index (None for all), and whether what refers to it comes along."""
+
+    platforms: tuple[Platform, ...] | None = None
+    referrers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
