@@ -73,7 +73,7 @@ class Descriptor:
     digest: Digest
     size: int
     platform: Platform | None = None
-    annotations: Mapping[str, str] = field(default=_NOTHING, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
     artifact_type: str | None = None
     urls: tuple[str, ...] = ()
     data: bytes | None = None

@@ -72,7 +72,11 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def _make(
-    draw: st.DrawFn, source: MemoryRegistry, repository: str, layers: st.SearchStrategy[list[bytes]], number: int
+    draw: st.DrawFn,
+    source: MemoryRegistry,
+    repository: str,
+    layers: st.SearchStrategy[list[bytes]],
+    number: int,
 ) -> Manifest:
     tag = f"t{number}"
     if draw(st.booleans()):

@@ -231,9 +231,7 @@ class MemoryEnd:
             self.registry.fail(manifest.digest)
             missing = [one.digest for one in manifest.blobs if one.digest not in self.home.blobs]
             if not self.registry.sparse:
-                missing += [
-                    one.digest for one in manifest.children if one.digest not in self.home.manifests
-                ]
+                missing += [one.digest for one in manifest.children if one.digest not in self.home.manifests]
             if missing:
                 raise Invalid("manifest_blob_unknown", f"{missing[0]} is not there")
             self.home.manifests[manifest.digest] = manifest
