@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, FerryError, Invalid, NotFound
@@ -46,7 +46,7 @@ class Bytes:
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> "Bytes":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
