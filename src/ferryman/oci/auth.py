@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME: Final = re.compile(rf"\s*,?\s*({_TOKEN})(?:\s+|$|(?=,))")
-_PARAMETER: Final = re.compile(rf'\s*,?\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))\s*')
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SCHEME: Final = re.compile(rf"\s*,?\s*({_WORD})(?:\s+|$|(?=,))")
+_PARAMETER: Final = re.compile(rf'\s*,?\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*')
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ class RegistryClient:
     same `Registries`; without one, the client has its own and closes it.
     """
 
-    def __init__(self, host: str, repository: str, options: RegistryOptions = RegistryOptions()) -> None:
+    def __init__(self, host: str, repository: str, options: RegistryOptions | None = None) -> None:
         """Connect with the first request only. Raises `Invalid` for names that are none."""
-        self.host, self.repository, self.options = host, repository, options
+        self.host, self.repository, self.options = host, repository, options or RegistryOptions()
 
     def source(self) -> Source:
         """The repository to read from, through mirrors when there are some."""

@@ -1,5 +1,6 @@
 """How to talk to registries. Values only."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,10 @@ class RegistryOptions:
     """How to talk to the registries of one request. Times are seconds.
 
     `plain_http` speaks HTTP instead of HTTPS, which is never tried by itself. `login` is for the registry that is named, not
-    for its mirrors; without it `logins(host)` is asked (`authfile.AuthFiles.login` for what `docker login` and `podman
+    for its mirrors; without it `logins("HOST/REPOSITORY")` is asked (`authfile.AuthFiles.login` for what `docker login` and `podman
     login` keep), and without an answer we are anonymous. `allow` sees every address before it is connected to, also after
     each redirect. `chunk` is how many bytes go up in one request at most: what an interrupted upload may have to send
-    again where a registry does not keep parts of requests.
+    again where a registry does not keep parts of requests. `sleep` waits between tries; it may raise to end them.
     """
 
     plain_http: bool = False
@@ -47,3 +48,4 @@ class RegistryOptions:
     most_requests: int = 8
     chunk: int = 64 * 1024 * 1024
     user_agent: str = "ferryman/1"
+    sleep: Callable[[float], None] = time.sleep

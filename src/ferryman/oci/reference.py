@@ -50,6 +50,8 @@ class Reference:
     def __str__(self) -> str:
         """Render as people write it; parsing that gives the same reference."""
         tag = f":{self.tag}" if self.tag else ""
+        if not self.name:
+            return str(self.digest)
         return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
 
 
@@ -140,7 +142,7 @@ def check_host(text: str) -> str:
 
 
 def _is_host(first: str) -> bool:
-    return "." in first or ":" in first or first == "localhost" or first != first.lower()
+    return "." in first or ":" in first or first.lower() == "localhost"
 
 
 def _is_ipv6(text: str) -> bool:

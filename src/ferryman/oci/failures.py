@@ -1,0 +1,142 @@
+"""From what a registry answers to our errors (distribution-spec, "Error Codes"). Pure; hostile."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ferryman.core.errors import Conflict, Denied, Exhausted, FerryError, Invalid, NotFound, Unavailable
+
+MOST_ERROR: Final = 64 * 1024
+"""Bytes of an error's body that are read."""
+_TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530})
+
+
+def temporary(status: int) -> bool:
+    """Whether the same request may be answered differently later."""
+    return status in _TEMPORARY or status > 504
+
+
+def said(body: bytes) -> tuple[str, str]:
+    """Return code and message of the first error of a body; empty when it has none."""
+    try:
+        document = json.loads(body.decode("utf-8", "replace"))
+        first = document["errors"][0]
+        code, message, detail = (first.get(name) for name in ("code", "message", "detail"))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return "", ""
+    words = str(message or code or "")
+    if isinstance(detail, str) and detail and detail not in words:
+        words = f"{words}: {detail}" if words else detail
+    return str(code or "")[:60], "".join(c if c.isprintable() else " " for c in words)[:300]
+
+
+def answer_error(status: int, what: str, body: bytes = b"", retry_after: float | None = None) -> FerryError:
+    """Return the error for an answer to a request about `what` (a name for people: host and repository)."""
+    code, words = said(body)
+    tail = f" ({status}: {words})" if words else f" ({status})"
+    if status == 404:
+        return _missing(code, what, tail)
+    if temporary(status) and status != 507:
+        return _later(status, what, tail, retry_after)
+    final = _BY_STATUS.get(status) or _BY_CODE.get(code)
+    if final:
+        return final(what, tail)
+    return Invalid(
+        "registry_refused",
+        f"{what}: the registry refuses this{tail}.",
+        advice="Check the name and what is sent.",
+    )
+
+
+def _later(status: int, what: str, tail: str, retry_after: float | None) -> Unavailable:
+    if status == 429:
+        return Unavailable(
+            "too_many_requests",
+            f"{what}: the registry wants fewer requests{tail}.",
+            advice="Wait, or sign in: many registries allow more then.",
+            retry_after=retry_after,
+        )
+    return Unavailable(
+        "registry_error",
+        f"{what}: the registry failed{tail}.",
+        advice="Try again later; if it stays, tell who runs the registry.",
+        retry_after=retry_after,
+    )
+
+
+def _missing(code: str, what: str, tail: str) -> NotFound:
+    if code == "NAME_UNKNOWN":
+        return NotFound(
+            "repository_unknown", f"{what}: there is no such repository{tail}.", advice="Check the name."
+        )
+    if code == "BLOB_UNKNOWN":
+        return NotFound(
+            "blob_unknown",
+            f"{what}: the registry has no such blob{tail}.",
+            advice="Push the image there again.",
+        )
+    if code == "BLOB_UPLOAD_UNKNOWN":
+        return NotFound(
+            "upload_unknown", f"{what}: the upload is not known any more{tail}.", advice="Start it again."
+        )
+    return NotFound("manifest_unknown", f"{what} does not exist{tail}.", advice="Check the name and the tag.")
+
+
+def _unknown_person(what: str, tail: str) -> FerryError:
+    return Denied(
+        "auth_required",
+        f"{what}: the registry wants to know who asks{tail}.",
+        advice="Sign in with `docker login` or `podman login`, or give user and password; check the name too: "
+        "registries often answer so for what does not exist.",
+    )
+
+
+def _forbidden(what: str, tail: str) -> FerryError:
+    return Denied(
+        "forbidden",
+        f"{what}: the registry refuses access{tail}.",
+        advice="Ask for the right, or check the name.",
+    )
+
+
+def _full(what: str, tail: str) -> FerryError:
+    return Exhausted("registry_full", f"{what}: the registry has no room{tail}.", advice="Make room there.")
+
+
+def _unsupported(what: str, tail: str) -> FerryError:
+    return Invalid(
+        "unsupported",
+        f"{what}: the registry does not offer this{tail}.",
+        advice="Use another registry, or ask who runs it to switch it on.",
+    )
+
+
+def _clash(what: str, tail: str) -> FerryError:
+    return Conflict(
+        "registry_conflict",
+        f"{what}: this clashes with what is there{tail}.",
+        advice="Look there, then try again.",
+    )
+
+
+def _too_much(what: str, tail: str) -> FerryError:
+    return Invalid(
+        "registry_too_small",
+        f"{what}: the registry, or a proxy before it, takes no request this large{tail}.",
+        advice="Ask who runs it to raise the limit.",
+    )
+
+
+_BY_STATUS: Final[Mapping[int, Callable[[str, str], FerryError]]] = {
+    401: _unknown_person,
+    403: _forbidden,
+    405: _unsupported,
+    409: _clash,
+    413: _too_much,
+    507: _full,
+}
+_BY_CODE: Final[Mapping[str, Callable[[str, str], FerryError]]] = {
+    "DENIED": _forbidden,
+    "QUOTA_EXCEEDED": _full,
+    "UNSUPPORTED": _unsupported,
+}
