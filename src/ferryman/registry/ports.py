@@ -1,6 +1,6 @@
 """What the protocol needs from others: who may do what, and where content comes from that is not here yet."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -18,13 +18,15 @@ class Decision:
     """Whether a request may go on.
 
     `who` is the name of the person or machine, for origins and the audit. Refused with `challenge` (the value of
-    `WWW-Authenticate`) is answered 401; refused without it is answered 403. `headers` are added to the answer.
+    `WWW-Authenticate`) is answered 401; refused without it is answered 403. `headers` are added to a refusal. For
+    `catalog`, `visible` says which repositories are listed, None all of them; it is called in a thread.
     """
 
     allowed: bool
     who: str = "anonymous"
     challenge: bytes | None = None
     message: str = ""
+    visible: Callable[[str], bool] | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -112,7 +114,8 @@ class Rules:
     """What the registry permits whoever asks. Read anew for each change.
 
     `immutable` are patterns of `REPOSITORY:TAG` with `*` and `?`: such tags are set once. `delete` permits DELETE.
-    `largest_upload` is in bytes, 0 for no limit. `upload_hours` is how long an untouched upload is kept.
+    `largest_upload` is in bytes, 0 for no limit. `upload_hours` is how long an untouched upload is kept. `sparse`
+    takes manifests whose blobs or children are not all there; refused, they are `MANIFEST_BLOB_UNKNOWN`.
     """
 
     read_only: bool = False
@@ -120,6 +123,7 @@ class Rules:
     immutable: tuple[str, ...] = ()
     largest_upload: int = 0
     upload_hours: float = 24.0
+    sparse: bool = True
 
 
 OPEN_RULES: Final = Rules()
