@@ -10,6 +10,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, Invalid
 from ferryman.oci import media
 from ferryman.oci.manifest import Descriptor, parse_descriptor
+from ferryman.oci.reference import parse_reference
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 """Annotation with the name of a manifest in a layout."""
@@ -58,6 +59,16 @@ class LayoutIndex:
     def by_digest(self, digest: Digest) -> Entry | None:
         """Return an entry of that digest."""
         return next((entry for entry in self.entries if entry.descriptor.digest == digest), None)
+
+    def of_repository(self, repository: str) -> "LayoutIndex":
+        """Return the list without what says that it is of another repository (`HOST/REPOSITORY`)."""
+        kept = (
+            entry
+            for entry in self.entries
+            if (said := entry.descriptor.annotations.get(IMAGE_NAME)) is None
+            or _repository(said) == repository
+        )
+        return LayoutIndex(tuple(kept), self.rest)
 
     def having(
         self, descriptor: Descriptor, name: str | None, annotations: Mapping[str, str] | None = None
@@ -150,6 +161,13 @@ def damaged_layout(place: str, what: str) -> Corrupt:
         f"{place} is no sound OCI layout: {what}.",
         advice="Make it anew with the tool that wrote it; what is whole in it can still be named by digest.",
     )
+
+
+def _repository(name: str) -> str:
+    try:
+        return parse_reference(name).name
+    except Invalid:
+        return ""
 
 
 def _entry(document: object) -> Entry:
