@@ -15,31 +15,28 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
-    Field,
     PrivateAttr,
     ValidationInfo,
     field_validator,
 )
 
-from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
-from ferryman.core.timetable import Timetable
-from ferryman.core.units import parse_rate, parse_size
+from ferryman.core.setting import (
+    Folder,
+    Hours,
+    Rate,
+    Section,
+    Size,
+    as_rate,
+    as_size,
+    as_timetable,
+    setting,
+)
+from ferryman.core.settings_registry import RegistrySettings
 
 LONGEST: Final = 4096
 """Characters of a value at most."""
-
-
-class Section(StrEnum):
-    """Where a setting stands on the page; in this order."""
-
-    SPEED = "Speed"
-    DOWNLOADS = "Downloads"
-    QUEUE = "Queue"
-    ACCESS = "Access"
-    SERVER = "Server"
 
 
 class Origin(StrEnum):
@@ -65,75 +62,7 @@ class Kind(StrEnum):
     TIMETABLE = "timetable"
 
 
-def setting(
-    default: Any,
-    description: str,
-    *,
-    section: Section,
-    live: bool,
-    label: str = "",
-    unit: str = "",
-    secret: bool = False,
-    machine: bool = False,
-    **bounds: Any,
-) -> Any:
-    """Return a field of `Settings`. `default` may be a function that makes it.
-
-    `live`: a change takes effect at once, otherwise at the next start. `unit` is shown behind the value. `secret`: kept
-    encrypted and never shown. `machine`: is needed before the database is open, or decides who reaches the daemon or runs programs here, so
-    it is set on the machine only. `bounds` are those of `pydantic.Field`.
-    """
-    more: dict[str, Any] = {
-        "section": section,
-        "live": live,
-        "label": label,
-        "unit": unit,
-        "secret": secret,
-        "machine": machine,
-    }
-    if callable(default):
-        return Field(default_factory=default, description=description, json_schema_extra=more, **bounds)
-    return Field(default, description=description, json_schema_extra=more, **bounds)
-
-
-def _rate(text: str) -> str:
-    return _read(parse_rate, text)
-
-
-def _size(text: str) -> str:
-    return _read(parse_size, text)
-
-
-def _timetable(text: str) -> str:
-    return _read(Timetable.parse, text)
-
-
-def _read(read: typing.Callable[[str], object], text: str) -> str:
-    try:
-        read(text)
-    except Invalid as error:
-        raise ValueError(f"{error.message} {error.advice.rstrip('.')}.") from error
-    return text.strip()
-
-
-def _absolute(path: Path) -> Path:
-    found = path.expanduser()
-    if not found.is_absolute():
-        raise ValueError(f"'{str(path)[:80]}' is not a whole path. Begin it with / or ~.")
-    return found
-
-
-Size = Annotated[str, AfterValidator(_size)]
-"""A number of bytes as people write it, such as `100GB`."""
-Rate = Annotated[str, AfterValidator(_rate)]
-"""A speed as people write it, such as `2MB/s`; 0 means no limit."""
-Hours = Annotated[str, AfterValidator(_timetable)]
-"""Speed limits by weekday and time, see `core.timetable`."""
-Folder = Annotated[Path, AfterValidator(_absolute)]
-"""A whole path; `~` is the home of the user who runs Ferryman."""
-
-
-class Settings(BaseModel):
+class Settings(RegistrySettings):
     """The effective settings of one process. Immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -410,4 +339,8 @@ def kind_of(name: str) -> Kind:
     return next((kind for type_, kind in plain.items() if type_ in types | annotated), Kind.TEXT)
 
 
-_SPECIAL: Final[Mapping[Any, Kind]] = {_rate: Kind.RATE, _size: Kind.SIZE, _timetable: Kind.TIMETABLE}
+_SPECIAL: Final[Mapping[Any, Kind]] = {
+    as_rate: Kind.RATE,
+    as_size: Kind.SIZE,
+    as_timetable: Kind.TIMETABLE,
+}

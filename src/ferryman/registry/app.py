@@ -71,36 +71,40 @@ class Registry:
         self._count = count or _ignore
         self._threads = Threads()
         self._hot: Cache[Kept] = Cache(depot.generation, lambda kept: kept.size + 1000)
-        pushes = Pushes(depot, clock, self._threads)
-        self._sessions = Sessions(
-            folder, depot, clock, pushes, lifetime_s=lambda: rules().upload_hours * 3600
-        )
-        self._manifests = Manifests(
-            depot, self._upstreams, rules, clock=clock, threads=self._threads, cache=self._hot
+        self._pushes = Pushes(depot, clock, self._threads)
+        lifetime = lambda: rules().upload_hours * 3600  # noqa: E731 - read anew each time
+        self._sessions = Sessions(folder, depot, clock, self._pushes, lifetime_s=lifetime)
+        self._handlers = self._made(depot, clock)
+        self._rounds: asyncio.Task[None] | None = None
+
+    def _made(self, depot: Depot, clock: Clock) -> dict[Kind, Callable[[Asked], Awaitable[Answer]]]:
+        """Return who answers for each resource."""
+        threads, pushes = self._threads, self._pushes
+        manifests = Manifests(
+            depot, self._upstreams, self._rules, clock=clock, threads=threads, cache=self._hot
         )
         sizes: Cache[Found] = Cache(depot.generation)
-        self._blobs = Blobs(depot, self._upstreams, threads=self._threads, cache=sizes, pushes=pushes)
-        self._lists = Lists(depot, self._threads)
-        self._pushing = Pushing(
+        blobs = Blobs(depot, self._upstreams, threads=threads, cache=sizes, pushes=pushes)
+        lists = Lists(depot, threads)
+        pushing = Pushing(
             depot,
             self._sessions,
             pushes,
-            rules,
+            self._rules,
             clock=clock,
-            threads=self._threads,
+            threads=threads,
             may_pull=self._may_pull,
         )
-        self._handlers: dict[Kind, Callable[[Asked], Awaitable[Answer]]] = {
+        return {
             Kind.BASE: _base,
-            Kind.CATALOG: self._lists.catalog,
-            Kind.TAGS: self._lists.tags,
-            Kind.MANIFEST: self._manifests.answer,
-            Kind.BLOB: self._blobs.answer,
-            Kind.UPLOADS: self._pushing.begin,
-            Kind.UPLOAD: self._pushing.on,
-            Kind.REFERRERS: self._lists.referrers,
+            Kind.CATALOG: lists.catalog,
+            Kind.TAGS: lists.tags,
+            Kind.MANIFEST: manifests.answer,
+            Kind.BLOB: blobs.answer,
+            Kind.UPLOADS: pushing.begin,
+            Kind.UPLOAD: pushing.on,
+            Kind.REFERRERS: lists.referrers,
         }
-        self._rounds: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to look after uploads that nobody continues."""

@@ -18,6 +18,8 @@ from ferryman.registry.pushes import Pushes
 
 IDLE_S: Final = 300.0
 """An upload that nobody touches for so long is closed; it can go on all the same."""
+EVERYTHING: Final = 1 << 62
+"""The offset of an upload that is not open: whatever is there. The depot counts when it goes on."""
 HOLD_FROM: Final = 16 << 20
 """Uploads beyond this size are held in the depot: losing a smaller one to a sweep costs less than a hold for each."""
 
@@ -177,7 +179,6 @@ class Sessions:
         record = {
             "repository": session.repository,
             "algorithm": state.algorithm,
-            "offset": state.offset,
             "source": state.origin.source,
             "at": state.origin.at,
         }
@@ -191,7 +192,7 @@ class Sessions:
         try:
             record = json.loads(self._path(name).read_text())
             origin = Origin(record["source"], float(record["at"]))
-            state = WriterState(name, record["algorithm"], int(record["offset"]), origin)
+            state = WriterState(name, record["algorithm"], EVERYTHING, origin)
             return Session(name, record["repository"], state, self._clock.monotonic())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _unknown(name) from error
