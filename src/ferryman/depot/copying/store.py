@@ -25,6 +25,11 @@ LOOK: Final = 0.2
 _PIECE: Final = 1024 * 1024
 
 
+def worth_engine(blob: Descriptor) -> bool:
+    """Tell whether the engine should fetch a blob."""
+    return blob.size >= LARGE
+
+
 class Store:
     """Fetches blobs into a depot, each once at a time however many ask. Thread-safe. Implements `movers.Keeper`."""
 
@@ -58,7 +63,7 @@ class Store:
             if blob.digest in self._hold.keep([blob.digest]):
                 item.show(blob.size, 0)
                 return
-            client = self._client(source) if self._engine and blob.size >= LARGE else None
+            client = self._client(source) if self._engine and worth_engine(blob) else None
             if client is None or not self._by_engine(blob, source, client, item):
                 self._in_one_go(blob, source, item)
 
