@@ -146,9 +146,11 @@ class Words:
         return name in self.flags
 
 
-def read_words(arguments: Sequence[str]) -> Words:
-    """Read the arguments after `ferry get`; options and sources may be mixed. Raises `Invalid` (`usage`)."""
-    by_flag = {flag: option for option in OPTIONS for flag in option.flags}
+def read_words(
+    arguments: Sequence[str], options: Sequence[Option] = OPTIONS, command: str = "ferry get"
+) -> Words:
+    """Read the arguments after `command`; options and sources may be mixed. Raises `Invalid` (`usage`)."""
+    by_flag = {flag: option for option in options for flag in option.flags}
     short = "".join(flag[1] + ":" * bool(by_flag[flag].metavar) for flag in by_flag if len(flag) == 2)
     long = [flag[2:] + "=" * bool(by_flag[flag].metavar) for flag in by_flag if len(flag) > 2]
     try:
@@ -157,7 +159,7 @@ def read_words(arguments: Sequence[str]) -> Words:
         raise Invalid(
             "usage",
             f"{error.msg[:1].upper()}{error.msg[1:]}.",
-            advice="See 'ferry get --help' for what can be typed.",
+            advice=f"See '{command} --help' for what can be typed.",
         ) from error
     words = Words(tuple(sources))
     for flag, text in typed:
