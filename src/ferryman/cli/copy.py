@@ -184,4 +184,3 @@ def report_result(document: dict[str, Any], *, quiet: bool) -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-

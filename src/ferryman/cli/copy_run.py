@@ -77,9 +77,7 @@ class Work:
         self._done = not failed
         for text in self._ends.close(failed=failed and not any(e.error is None for e in outcome.images)):
             note(text)
-        document = result_document(
-            prepared, outcome, self._meter.view(), time.monotonic() - began, problem
-        )
+        document = result_document(prepared, outcome, self._meter.view(), time.monotonic() - began, problem)
         return self._told(prepared, document, [one.error for one in outcome.failed if one.error])
 
     def stop(self) -> None:

@@ -100,4 +100,3 @@ def _draw(progress: "Progress", bars: "dict[str, TaskID]", items: list[ItemView]
             bars[key] = progress.add_task("", total=one.size, label=f"  {one.name[:19]}", fact="")
         fact = f"{format_size(one.moved)} of {format_size(one.size)}"
         progress.update(bars[key], completed=one.moved, fact=fact)
-

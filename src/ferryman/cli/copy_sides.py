@@ -10,7 +10,6 @@ from ferryman.cli.get_words import Words
 from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
 from ferryman.depot.copying.ends import Side
-from ferryman.oci.authfile import AuthFiles
 from ferryman.oci.mirrors import Mirrors
 from ferryman.oci.options import Login, RegistryOptions
 from ferryman.transfer.policy import AddressPolicy

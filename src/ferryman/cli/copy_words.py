@@ -87,7 +87,9 @@ _WORK: Final = (
     Option("priority", ("--priority",), "For the daemon: 0 runs first, 9 last.", "NUMBER", queued=True),
 )
 _STORE: Final = (
-    Option("no-store", ("--no-store",), "Between registries, send bytes straight through, not over the depot."),
+    Option(
+        "no-store", ("--no-store",), "Between registries, send bytes straight through, not over the depot."
+    ),
 )
 
 
