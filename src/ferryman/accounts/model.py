@@ -12,6 +12,8 @@ from ferryman.core.ids import is_id
 Scope = Literal[
     "downloads:read",
     "downloads:write",
+    "depot:read",
+    "depot:write",
     "jobs:read",
     "jobs:write",
     "jobs:all",
@@ -25,8 +27,8 @@ Scope = Literal[
 SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 """Every scope. `jobs:all` reaches jobs of other users; the others say area and verb."""
 
-_VIEWER = frozenset({"downloads:read", "jobs:read", "metrics:read"})
-_MEMBER = _VIEWER | {"downloads:write", "jobs:write"}
+_VIEWER = frozenset({"downloads:read", "depot:read", "jobs:read", "metrics:read"})
+_MEMBER = _VIEWER | {"downloads:write", "depot:write", "jobs:write"}
 _OPERATOR = _MEMBER | {"jobs:all", "settings:read"}
 
 MIN_PASSWORD: Final = 10

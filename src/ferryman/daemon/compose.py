@@ -13,6 +13,7 @@ from ferryman.accounts.throttle import Throttle
 from ferryman.console import api as console_api
 from ferryman.console import pages as console_pages
 from ferryman.core.clock import SystemClock
+from ferryman.core.lent import Lent
 from ferryman.core.lifecycle import Lifecycle, Service
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
@@ -34,7 +35,6 @@ from ferryman.downloads.history import pages as history_pages
 from ferryman.downloads.history.retention import Retention
 from ferryman.downloads.history.service import History
 from ferryman.downloads.history.sql import FilterStore
-from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND
 from ferryman.downloads.preview import Previews
 from ferryman.downloads.running import Running

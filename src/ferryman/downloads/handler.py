@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from ferryman.core.digests import Digest
+from ferryman.core.lent import Lent
 from ferryman.core.paths import join_within
 from ferryman.core.secrets import SecretBox
 from ferryman.downloads.claims import Claims
-from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import KIND, DownloadSpec, Secrets
 from ferryman.downloads.result import result_document
 from ferryman.downloads.running import Running

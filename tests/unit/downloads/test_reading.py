@@ -5,9 +5,9 @@ import stat
 import pytest
 
 from ferryman.core.errors import Invalid
+from ferryman.core.lent import Lent
 from ferryman.downloads.conflicts import Clash, existing, refusal, repeated
 from ferryman.downloads.cookies import cookies_for, read_cookies
-from ferryman.downloads.lent import Lent
 from ferryman.downloads.model import DownloadOrder
 from ferryman.downloads.order import OrderReader, Rights
 from ferryman.downloads.pages_add import filled
