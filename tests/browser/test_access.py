@@ -62,13 +62,14 @@ def job_paths(page: Page) -> list[str]:
     """The pages of the jobs on the list."""
     page.goto("/jobs")
     links = page.locator("#list a.title").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert len(links) >= 2
     return [str(link) for link in links[:2]]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.usefixtures("_filled")
 def test_no_page_has_accessibility_faults(page: Page, theme: str) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     found = []
     for path in (*PATHS, *job_paths(page)):
         page.goto(path)
@@ -102,7 +103,7 @@ def test_nothing_scrolls_sideways_on_a_phone(page: Page) -> None:
 def test_the_steps_of_adding_have_no_accessibility_faults(
     page: Page, upstream: SampleServer, theme: str, width: int
 ) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 800})
     name = f"twice-{theme}-{width}.bin"
     add(page, offer(upstream, name))

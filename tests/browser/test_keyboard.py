@@ -1,6 +1,7 @@
-"""Whatever can be clicked can be reached and seen with the Tab key alone."""
+"""Whatever can be clicked can be reached and seen with the Tab key alone, on every page and in every dialog."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -38,16 +39,68 @@ HERE: Final = """
 """
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_the_tab_key_reaches_everything_and_shows_where_it_is(page: Page, path: str) -> None:
+LINKS: Final = 8
+"""Links of the main navigation for an admin."""
+PAGES: Final = tuple(
+    path for path in PATHS if "open=" not in path and path not in {"/downloads/add", "/downloads?tab=history"}
+)
+"""Those of `PATHS` that open no dialog and do not lead to another one."""
+DIALOGS: Final = (
+    ("/", "keys"),
+    ("/", "password"),
+    ("/downloads", "add"),
+    ("/downloads/history", "import"),
+    ("/downloads/history", "save-filter"),
+    ("/downloads/rules", "import-rules"),
+    ("/settings", "export-settings"),
+    ("/settings", "import-settings"),
+    ("/users", "add-user"),
+    ("/tokens", "add-token"),
+)
+"""Every dialog that a button opens, and a page that has it."""
+
+
+def visit(page: Page, path: str, dialogs: list[str]) -> None:
+    """Open a page and make sure that it is the one that was meant, with these dialogs open and no others."""
     page.emulate_media(reduced_motion="reduce")
     page.goto(path)
     expect(page.locator("html")).to_have_attribute("data-stream", "open")
-    if "open=" in path:
-        expect(page.locator("dialog[open] button[type=submit]").first).to_be_visible()
+    assert urlsplit(page.url).path == urlsplit(path).path
+    assert page.locator("dialog:modal").evaluate_all("all => all.map((one) => one.id)") == dialogs
     page.wait_for_timeout(300)  # the first refresh of the lists
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_tab_key_reaches_everything_on_a_page_and_shows_where_it_is(page: Page, path: str) -> None:
+    visit(page, path, [])
     count = int(page.evaluate(MARK))
-    assert count > 3
+    links = page.get_by_role("navigation", name="Main", exact=True).get_by_role("link")
+    assert links.count() == LINKS
+    assert links.and_(page.locator("[data-probe]")).count() == LINKS
+    tabbed(page, count)
+
+
+@pytest.mark.parametrize(("path", "dialog"), DIALOGS)
+def test_the_tab_key_reaches_everything_in_a_dialog_and_shows_where_it_is(
+    page: Page, path: str, dialog: str
+) -> None:
+    visit(page, f"{path}?open={dialog}", [dialog])
+    count = int(page.evaluate(MARK))
+    assert page.locator("[data-probe]").count() == page.locator(f"#{dialog} [data-probe]").count() == count
+    assert page.locator(f"#{dialog} [data-close][data-probe]").count() > 0
+    tabbed(page, count)
+
+
+def test_every_dialog_that_a_button_opens_is_among_them(page: Page) -> None:
+    named: set[str] = set()
+    for path in PAGES:
+        page.goto(path)
+        named |= set(page.locator("[data-open]").evaluate_all("all => all.map((one) => one.dataset.open)"))
+    assert named == {dialog for _, dialog in DIALOGS}
+
+
+def tabbed(page: Page, count: int) -> None:
+    """Press Tab until all that was marked has had the focus, each time visibly."""
     reached: set[str] = set()
     hidden: list[str] = []
     for _ in range(count + 20):

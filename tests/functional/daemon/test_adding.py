@@ -333,7 +333,7 @@ class TestSignIn:
         ]
         assert kept == []
         lent = daemon.home / "keys" / "lent"
-        assert not lent.exists() or not list(lent.iterdir())
+        assert list(lent.rglob("*")) == []
 
     @pytest.mark.parametrize(("field", "value", "code"), [
         ("cookies", "no cookies here", "cookies_invalid"),

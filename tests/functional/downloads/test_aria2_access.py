@@ -209,11 +209,22 @@ def test_the_session_of_a_browser_counts_for_nothing(daemon):
         cookie = answer.headers["set-cookie"].partition(";")[0]
         csrf = json.loads(answer.read())["csrf"]
     body = {"jsonrpc": "2.0", "id": 1, "method": "aria2.getVersion"}
-    assert ask(daemon, body, cookie=cookie).json()["error"]["message"] == "Unauthorized"
-    assert ask(daemon, body, cookie=cookie, x_csrf_token=csrf).json()["error"]["message"] == "Unauthorized"
-    with listening(daemon, cookie=cookie, origin="http://front.example") as connection:
-        connection.send(json.dumps(body))
-        assert json.loads(connection.recv())["error"]["message"] == "Unauthorized"
+    unauthorized = {"code": 1, "message": "Unauthorized"}
+    home = address(daemon)
+    assert ask(daemon, body, cookie=cookie).json()["error"] == unauthorized
+    for origin, site in ((home, "same-origin"), ("http://front.example", "cross-site"), ("null", "none")):
+        sent = {"cookie": cookie, "origin": origin, "sec-fetch-site": site}
+        for headers in (sent, {**sent, "x-csrf-token": csrf}):
+            refused = ask(daemon, body, **headers)
+            assert (refused.status, refused.json()["error"]) == (400, unauthorized)
+            refused = ask(daemon, method="GET", query="?method=aria2.getVersion&id=1", **headers)
+            assert (refused.status, refused.json()["error"]) == (400, unauthorized)
+        with listening(daemon, cookie=cookie, origin=origin) as connection:
+            connection.send(json.dumps(body))
+            assert json.loads(connection.recv())["error"] == unauthorized
+    request = urllib.request.Request(f"{home}/api/v1/session", headers={"Cookie": cookie})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200, "the session itself is good"
 
 
 def test_pages_of_other_sites_may_call_with_a_token_only(daemon, bob):

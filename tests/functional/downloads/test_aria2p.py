@@ -244,7 +244,10 @@ def test_what_ferryman_does_not_do_is_said_clearly(client, tmp_path):
             call()
     assert client.save_session() == "OK"
     assert client.get_session_info()["sessionId"]
-    assert set(client.list_notifications()) >= {"aria2.onDownloadStart", "aria2.onDownloadError"}
+    assert set(client.list_notifications()) == {
+        "aria2.onBtDownloadComplete",
+        *(f"aria2.onDownload{what}" for what in ("Start", "Pause", "Stop", "Complete", "Error")),
+    }
     assert set(client.METHODS) == set(client.list_methods())
 
 
