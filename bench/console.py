@@ -196,6 +196,18 @@ def watched(browser: Browser, running: Daemon) -> Iterator[Figure]:
     listener.ended.set()
 
 
+def rested(running: Daemon) -> None:
+    """Pause what is unfinished in the history: pages are measured while nothing is fetched."""
+    unfinished = {"state": ["queued", "running", "waiting"]}
+    running.api("POST", "/api/v1/jobs/bulk", {"action": "pause", "filter": unfinished})
+
+    def rests() -> bool:
+        counts = running.api("GET", "/api/v1/overview")["counts"]
+        return not any(counts.get(state) for state in unfinished["state"])
+
+    wait(rests, "everything to rest")
+
+
 @contextlib.contextmanager
 def ended(running: Daemon) -> Iterator[Daemon]:
     """Stop a daemon in the end."""
@@ -224,6 +236,7 @@ def main() -> int:
         print(f"{options.jobs:,} jobs made in {time.monotonic() - began:.0f} s", flush=True)
         print(f"{'':<48}{'measured':>10} {'':<9}{'at most':>10}")
         with ended(Daemon(home)) as running:
+            rested(running)
             for figure in (*asked(running, options.rounds), *first_tab(running, options.rounds)):
                 print(figure.row(), flush=True)
         for figure in busy(folder):

@@ -6,6 +6,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import http.client
 import random
 import sys
@@ -42,7 +43,7 @@ def fill_days(database: Database, now: float) -> None:
     """Put the sums of a year before `now` into a database: every host and category on every day, for some owners."""
     chance = random.Random(4)
     for back in range(DAYS):
-        database.write_now(lambda connection, at=now - back * DAY: _day(connection, at, chance))  # type: ignore[misc]
+        database.write_now(functools.partial(_day, at=now - back * DAY, chance=chance))
     database.write_now(lambda connection: _traffic(connection, now, chance))
 
 

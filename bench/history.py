@@ -1,6 +1,7 @@
 """A long history for the ledger's measurements: made in bulk, in the form that life would have left it in."""
 
 import dataclasses
+import functools
 import random
 from collections import Counter
 from typing import Any
@@ -67,7 +68,7 @@ def fill(database: Database, count: int) -> None:
     chance = random.Random(1)
     for start in range(0, count, _PART):
         jobs = [_past(number, count, chance) for number in range(start, min(count, start + _PART))]
-        database.write_now(lambda connection, jobs=jobs: _put(connection, jobs))  # type: ignore[misc]
+        database.write_now(functools.partial(_put, jobs=jobs))
 
 
 def _past(number: int, count: int, chance: random.Random) -> Job:

@@ -133,7 +133,7 @@ def watched(
 ) -> Iterator[BrowserContext]:
     """Open a context; afterwards no script failed and no rule of the content security policy was broken."""
     asked = {"viewport": {"width": 1280, "height": 800}, "base_url": console.address, **options}
-    context = browser.new_context(**asked)  # type: ignore[arg-type]
+    context = browser.new_context(**asked)
     context.on("console", lambda message: note(complaints, message))
     context.on("weberror", lambda error: complaints.append(f"script: {error.error}"))
     yield context

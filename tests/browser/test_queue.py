@@ -359,7 +359,7 @@ def test_the_palette_finds_jobs_by_name(page: Page, upstream: SampleServer) -> N
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_queue_and_its_dialogs_have_no_accessibility_faults(page: Page, queue: str, theme: str) -> None:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     found = []
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})

@@ -123,7 +123,7 @@ def test_export_and_import_show_what_changes(settings: Page) -> None:
     expect(dialog).to_contain_text("Nothing is imported. connections: Must be a whole number from 1 to 32.")
     expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_disabled()
     file = {"name": "s.toml", "mimeType": "text/plain", "buffer": b"connections = 6\nlog_level = 'debug'"}
-    dialog.get_by_label("File").set_input_files([file])  # type: ignore[list-item]
+    dialog.get_by_label("File").set_input_files([file])
     expect(dialog.get_by_role("row", name="Connections of a download 3 6")).to_be_visible()
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(settings.get_by_text("2 settings are imported")).to_be_visible()
@@ -212,7 +212,7 @@ def test_fingers_paint_on_a_phone(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_dialogs_and_changes_have_no_accessibility_faults(settings: Page, theme: str) -> None:
-    settings.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    settings.emulate_media(color_scheme=theme, reduced_motion="reduce")
     settings.locator("#set-rate_schedule").fill("mon=1K, tue=2K, wed=3K, thu=4K, fri=5K, sat=6K, sun=0")
     settings.get_by_label("Connections of a download").fill("99")
     expect(settings.locator("#error-connections")).not_to_be_empty()

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from ferryman.cli.client import connect
 from ferryman.cli.output import line, print_json
 from ferryman.cli.problems import FAILED
 from ferryman.core.errors import FerryError
@@ -109,7 +110,7 @@ def _libcurl() -> Finding:
 
 
 def _home(settings: Settings) -> Finding:
-    from ferryman.transfer.preflight import check_folder  # noqa: PLC0415 - only here
+    from ferryman.transfer.preflight import check_folder  # noqa: PLC0415 - slow to import
 
     home = settings.home
     if not home.exists():
@@ -157,8 +158,6 @@ def _database(settings: Settings) -> Finding:
 
 
 def _daemon(settings: Settings) -> Finding:
-    from ferryman.cli.client import connect  # noqa: PLC0415 - only here
-
     try:
         client = connect()
         client.get("/api/v1/overview")

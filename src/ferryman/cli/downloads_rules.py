@@ -1,8 +1,10 @@
 """`ferry downloads rules`: what the daemon does with downloads by what their addresses look like."""
 
+import inspect
 import json as json_text
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -46,6 +48,23 @@ _Hooks = Annotated[
     list[str] | None, typer.Option("--hook", metavar="ID", help="Id of a hook to call; repeat it.")
 ]
 _Enabled = Annotated[bool | None, typer.Option("--on/--off", help="Whether the rule counts.")]
+_FIELDS: Final[dict[str, tuple[str, Any]]] = {
+    "extension": ("extensions", _Extensions),
+    "host": ("hosts", _Hosts),
+    "expression": ("expression", _Expression),
+    "min_size": ("min_size", _MinSize),
+    "max_size": ("max_size", _MaxSize),
+    "category": ("category", _Category),
+    "folder": ("folder", _Folder),
+    "priority": ("priority", _Priority),
+    "limit": ("rate_limit", _Limit),
+    "connections": ("connections", _Connections),
+    "checksum": ("checksum", _Checksum),
+    "unpack": ("unpack", _Unpack),
+    "hook": ("hooks", _Hooks),
+    "enabled": ("enabled", _Enabled),
+}
+"""What can be said of a rule: the option, the field of the API, and how it is typed."""
 
 
 def rules_app() -> typer.Typer:
@@ -91,62 +110,49 @@ def show_rule(rule: _Rule, json: _Json = False) -> None:
     _print(connect().get(_at(rule)), json=json)
 
 
+def _with_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options of `_FIELDS` before its own."""
+    known = inspect.signature(command).parameters.values()
+    kinds = inspect.Parameter
+    fields = [
+        inspect.Parameter(option, kinds.KEYWORD_ONLY, default=None, annotation=values)
+        for option, (_, values) in _FIELDS.items()
+    ]
+    parameters = [
+        *(one for one in known if one.kind is kinds.POSITIONAL_OR_KEYWORD),
+        *fields,
+        *(one for one in known if one.kind is kinds.KEYWORD_ONLY),
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+@_with_fields
 def add_rule(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the rule.")],
-    extension: _Extensions = None,
-    host: _Hosts = None,
-    expression: _Expression = None,
-    min_size: _MinSize = None,
-    max_size: _MaxSize = None,
-    category: _Category = None,
-    folder: _Folder = None,
-    priority: _Priority = None,
-    limit: _Limit = None,
-    connections: _Connections = None,
-    checksum: _Checksum = None,
-    unpack: _Unpack = None,
-    hook: _Hooks = None,
-    enabled: _Enabled = None,
+    *,
     json: _Json = False,
+    **options: Any,
 ) -> None:
     """Add a rule after the others. Conditions that are given must all hold."""
-    given = {
-        "name": name, "extensions": extension, "hosts": host, "expression": expression, "min_size": min_size,
-        "max_size": max_size, "category": category, "folder": folder, "priority": priority, "rate_limit": limit,
-        "connections": connections, "checksum": checksum, "unpack": unpack, "hooks": hook, "enabled": enabled,
-    }  # fmt: skip
-    _print(connect().post(PATH, _given(given)), json=json)
+    _print(connect().post(PATH, {"name": name, **_given(options)}), json=json)
 
 
+@_with_fields
 def edit_rule(
     rule: _Rule,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Another name.")] = None,
-    extension: _Extensions = None,
-    host: _Hosts = None,
-    expression: _Expression = None,
-    min_size: _MinSize = None,
-    max_size: _MaxSize = None,
-    category: _Category = None,
-    folder: _Folder = None,
-    priority: _Priority = None,
-    limit: _Limit = None,
-    connections: _Connections = None,
-    checksum: _Checksum = None,
-    unpack: _Unpack = None,
-    hook: _Hooks = None,
-    enabled: _Enabled = None,
+    *,
     json: _Json = False,
+    **options: Any,
 ) -> None:
     """Change a rule; what is not given stays, an empty text takes it away."""
-    given = {
-        "name": name, "extensions": extension, "hosts": host, "expression": expression, "min_size": min_size,
-        "max_size": max_size, "category": category, "folder": folder, "priority": priority, "rate_limit": limit,
-        "connections": connections, "checksum": checksum, "unpack": unpack, "hooks": hook, "enabled": enabled,
-    }  # fmt: skip
     client = connect()
     known = client.get(_at(rule))
     body = {key: value for key, value in known.items() if key not in {"id", "created_at", "updated_at"}}
-    _print(client.put(_at(known["id"]), body | _given(given)), json=json)
+    named = {} if name is None else {"name": name}
+    _print(client.put(_at(known["id"]), body | named | _given(options)), json=json)
 
 
 def remove_rule(
@@ -233,9 +239,10 @@ def _at(rule: str) -> str:
     return f"{PATH}/{quote(rule, safe='')}"
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what was not given; a list with one empty text is an empty list."""
-    return {key: [] if value == [""] else value for key, value in values.items() if value is not None}
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given; a list with one empty text is an empty list."""
+    given = ((_FIELDS[option][0], value) for option, value in options.items() if value is not None)
+    return {field: [] if value == [""] else value for field, value in given}
 
 
 def _print(rule: dict[str, Any], *, json: bool) -> None:

@@ -26,7 +26,7 @@ def get(arguments: Sequence[str]) -> int:
     """Run `ferry get` with what follows it and return the exit code. Raises `FerryError` for what cannot be meant."""
     words = read_words(arguments)
     if words.has("detach"):
-        from ferryman.cli.get_detach import detach  # noqa: PLC0415 - only then
+        from ferryman.cli.get_detach import detach  # noqa: PLC0415 - few hand over, and HTTP is slow to import
 
         return detach(words)
     _refuse_queued(words)
@@ -66,7 +66,7 @@ def _fetch(engine: Engine, words: Words, wishes: list[Wish], overwrite: Overwrit
     try:
         fetches = Fleet(engine, show, overwrite, ask).run(wishes)
         if words.has("unpack"):
-            from ferryman.cli.get_unpack import unpack_all  # noqa: PLC0415 - only then
+            from ferryman.cli.get_unpack import unpack_all  # noqa: PLC0415 - few unpack, and archives are slow to import
 
             unpack_all(fetches, show)
     finally:

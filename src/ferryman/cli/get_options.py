@@ -2,6 +2,7 @@
 
 import os
 import sys
+from getpass import getpass
 from pathlib import Path
 
 from ferryman.cli.get_words import Words
@@ -86,8 +87,6 @@ def password_of(words: Words, user: str) -> str:
             f"There is no terminal to ask for the password of '{user[:80]}' on.",
             advice="Use --password env:NAME or --password FILE, or write it into ~/.netrc.",
         )
-    from getpass import getpass  # noqa: PLC0415 - only when somebody is asked
-
     return getpass(f"Password for {user}: ")
 
 

@@ -13,6 +13,7 @@ from ferryman.core.paths import join_within
 from ferryman.transfer.ask import without_secrets
 from ferryman.transfer.links import is_link, read_link
 from ferryman.transfer.model import Options
+from ferryman.transfer.naming import safe_name
 from ferryman.transfer.patterns import read_pattern
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.source import Source, parse_source
@@ -124,8 +125,6 @@ def _typed(text: str, place: Place, options: Options, fetch: Fetch) -> Iterator[
 
 def _linked(text: str, place: Place, options: Options) -> Iterator[Wish]:
     """Read a `ferry:` link, which names one file."""
-    from ferryman.transfer.naming import safe_name  # noqa: PLC0415 - only for links
-
     link = read_link(text)
     sources = tuple(parse_source(url) for url in link.urls)
     checksum = Digest.parse(link.checksum) if link.checksum else None
@@ -145,7 +144,7 @@ def _metalink(said: str, document: bytes, place: Place, options: Options) -> Ite
 
 
 def _listed(text: str, place: Place, options: Options, base: str | None) -> Iterator[Wish]:
-    from ferryman.transfer.listing import parse_list  # noqa: PLC0415 - only for lists
+    from ferryman.transfer.listing import parse_list  # noqa: PLC0415 - slow to import
 
     for entry in parse_list(text, base):
         folder, name = place.folder, None

@@ -49,7 +49,7 @@ def say(error: FerryError, stream: TextIO | None = None, *, subject: str = "") -
 def report(error: FerryError, *, json: bool) -> int:
     """Say `error`, as one JSON document on standard output with `json`, and return its exit code."""
     if json:
-        from ferryman.cli.output import print_json  # noqa: PLC0415 - only then
+        from ferryman.cli.output import print_json  # noqa: PLC0415 - it imports this module
 
         print_json(problem(error))
     else:

@@ -293,7 +293,7 @@ class OrderReader:
         order = self._order
         headers = []
         for index, line in enumerate(order.headers):
-            if pair := self._try(f"headers.{index}", lambda text=line: parse_header(text)):  # type: ignore[misc]
+            if pair := self._try(f"headers.{index}", functools.partial(parse_header, line)):
                 headers.append(pair)
         if order.bearer:
             self._try("bearer", lambda: check_header("Authorization", f"Bearer {order.bearer}"))

@@ -16,10 +16,9 @@ class FtpServer:
             warnings.simplefilter(
                 "ignore", DeprecationWarning
             )  # pyftpdlib stands on asyncore before Python 3.12
-            # It is there in development only, and importing it takes a while.
-            from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
-            from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # noqa: PLC0415
-            from pyftpdlib.servers import FTPServer  # noqa: PLC0415
+            from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415 - there in development only
+            from pyftpdlib.handlers import FTPHandler, ThrottledDTPHandler  # noqa: PLC0415 - the same
+            from pyftpdlib.servers import FTPServer  # noqa: PLC0415 - the same
 
         authorizer = DummyAuthorizer()
         if user:

@@ -5,7 +5,9 @@ Runs inside the pump: libcurl tells which sockets to watch, and the pump's tick 
 
 import os
 import re
+import select
 import socket
+import ssl
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -95,8 +97,6 @@ class Curl:
 
 
 def _bits(events: int) -> int:
-    import select  # noqa: PLC0415 - two names, used here only
-
     return (pycurl.CSELECT_IN if events & (select.EPOLLIN | select.EPOLLHUP) else 0) | (
         pycurl.CSELECT_OUT if events & select.EPOLLOUT else 0
     )
@@ -312,8 +312,6 @@ class CurlExchange:
 
 
 def _system_ca() -> str | None:
-    import ssl  # noqa: PLC0415 - only for the place of the system's certificates
-
     places = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
     return ssl.get_default_verify_paths().cafile or next(
         (place for place in places if Path(place).exists()), None

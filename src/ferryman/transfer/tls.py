@@ -76,7 +76,7 @@ class TlsSocket:
                 continue
             if not count:
                 break
-            got += count  # type: ignore[operator] # with a buffer it is a number
+            got += count  # type: ignore[operator]  # with a buffer it is a number
         return got
 
     def _fill(self) -> None:

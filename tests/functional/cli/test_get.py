@@ -1,6 +1,7 @@
 """`ferry get` against real servers: what it writes, says and exits with."""
 
 import hashlib
+import io
 import json
 import os
 import pty
@@ -106,8 +107,6 @@ def test_a_list_with_names_checksums_and_mirrors(ferry, server, file, tmp_path):
 
 
 def test_a_list_from_standard_input(ferry, server, file, tmp_path, monkeypatch):
-    import io  # noqa: PLC0415 - one use
-
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{server.url('/file.bin')} out=piped.bin\n"))
     ferry("get", "-i", "-")
     assert (tmp_path / "piped.bin").read_bytes() == file.data

@@ -3,6 +3,8 @@
 import json
 import os
 import threading
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -224,9 +226,6 @@ def test_members_do_not_reach_private_addresses(daemon, server):
 
 def keyed(daemon, key, order):
     """Status and answer of an order that is sent with an idempotency key."""
-    import urllib.error  # noqa: PLC0415 - a header that the helper does not send
-    import urllib.request  # noqa: PLC0415 - the same
-
     address = json.loads((daemon.home / "daemon.json").read_text())["address"]
     token = (daemon.home / "keys" / "local.token").read_text()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Idempotency-Key": key}

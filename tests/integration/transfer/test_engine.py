@@ -50,7 +50,7 @@ def sha256(path: Path) -> str:
 
 
 def fetch(engine: Engine, url: str, target: Path, **rest: object) -> Result:
-    return engine.submit(Request((url,), target, **rest)).wait(30)  # type: ignore[arg-type]
+    return engine.submit(Request((url,), target, **rest)).wait(30)
 
 
 def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
@@ -314,9 +314,9 @@ def test_a_server_without_ranges_is_fetched_whole_after_a_break(
     file = File(made_up(3 * MIB))
 
     def breaking(exchange: object) -> None:
-        exchange.start(200, {"Content-Length": len(file.data)})  # type: ignore[attr-defined]
-        exchange.write(file.data[:MIB])  # type: ignore[attr-defined]
-        exchange.hang_up()  # type: ignore[attr-defined]
+        exchange.start(200, {"Content-Length": len(file.data)})
+        exchange.write(file.data[:MIB])
+        exchange.hang_up()
 
     fetch(engine, upstream.serve("/f", first(2, breaking, whole(file))), tmp_path / "f")
     assert (tmp_path / "f").read_bytes() == file.data

@@ -1,6 +1,6 @@
 """Speed limits by time of day."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -70,10 +70,10 @@ def test_clock_changes_change_nothing():
     table = Timetable.parse("02:00-03:00=7")
     berlin = ZoneInfo("Europe/Berlin")
     for utc_hour, expected in ((0, 7), (1, 7), (2, None)):
-        moment = datetime(2026, 10, 25, utc_hour, 30, tzinfo=timezone.utc).astimezone(berlin)  # noqa: UP017
+        moment = datetime(2026, 10, 25, utc_hour, 30, tzinfo=UTC).astimezone(berlin)
         assert table.limit_at(moment) == expected
     for utc_hour in (0, 1):
-        moment = datetime(2026, 3, 29, utc_hour, 30, tzinfo=timezone.utc).astimezone(berlin)  # noqa: UP017
+        moment = datetime(2026, 3, 29, utc_hour, 30, tzinfo=UTC).astimezone(berlin)
         assert table.limit_at(moment) is None
 
 

@@ -102,12 +102,12 @@ def test_speed_is_smoothed_over_its_window() -> None:
 
 def test_the_most_certain_reason_is_said() -> None:
     quiet = {"limited": False, "refusing": False, "disk_share": 0.0, "lane_rates": [], "lanes_limit": 4}
-    assert why_slow(**quiet) is None  # type: ignore[arg-type]
-    assert why_slow(**(quiet | {"limited": True, "refusing": True})) == "our own rate limit"  # type: ignore[arg-type]
-    assert why_slow(**(quiet | {"refusing": True})) == "the host refuses more connections"  # type: ignore[arg-type]
-    assert why_slow(**(quiet | {"disk_share": 0.9})) == "the disk"  # type: ignore[arg-type]
+    assert why_slow(**quiet) is None
+    assert why_slow(**(quiet | {"limited": True, "refusing": True})) == "our own rate limit"
+    assert why_slow(**(quiet | {"refusing": True})) == "the host refuses more connections"
+    assert why_slow(**(quiet | {"disk_share": 0.9})) == "the disk"
     even = quiet | {"lane_rates": [100.0, 101.0, 99.0]}
-    assert why_slow(**even) == "the server's rate per connection"  # type: ignore[arg-type]
+    assert why_slow(**even) == "the server's rate per connection"
 
 
 def test_tries_end_only_when_nothing_comes() -> None:

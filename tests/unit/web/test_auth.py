@@ -1,5 +1,6 @@
 import pytest
 
+from ferryman.core.errors import Denied
 from ferryman.web.auth import local_path
 
 from .client import call
@@ -78,8 +79,6 @@ async def test_a_browser_from_elsewhere_without_origin_is_refused(app):
 async def test_a_person_who_is_not_signed_in_is_led_to_the_login_and_back(app):
     @app.get("/private")
     async def private() -> None:
-        from ferryman.core.errors import Denied  # noqa: PLC0415 - the test's own page
-
         raise Denied("login_required", "Nobody is signed in.")
 
     answer = await call(app, "GET", "/private?a=1", headers={"accept": "text/html"})

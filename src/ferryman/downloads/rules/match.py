@@ -1,5 +1,6 @@
 """Whether a rule matches, and what follows for one download. Pure."""
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ def check_rule(body: RuleBody) -> RuleBody:
     read("hosts", lambda: _check_each(hosts, _HOST, "a host", "Write it as example.org or *.example.org."))
     for name, check in _CHECKS.items():
         if text := getattr(body, name):
-            read(name, lambda check=check, text=text: check(text))  # type: ignore[misc]
+            read(name, functools.partial(check, text))
     if (
         not wrong
         and body.min_size
