@@ -32,11 +32,11 @@ class Discard:
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def _belongs_to_another(self, job: Job, path: Path) -> bool:
-        query = Query(kinds=(job.kind,), states=(State.SUCCEEDED,), text=path.name, limit=200)
-        found = await self._ledger.list(query)
-        return any(
-            (other.result or {}).get("path") == str(path) for other in found.items if other.id != job.id
-        )
+        query = Query(kinds=(job.kind,), states=(State.SUCCEEDED,), text=path.name)
+        async for other in self._ledger.each(query):
+            if other.id != job.id and (other.result or {}).get("path") == str(path):
+                return True
+        return False
 
 
 def own_result(job: Job, root: Path) -> Path | None:

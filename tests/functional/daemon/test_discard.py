@@ -38,7 +38,7 @@ def fetched(ledger, root):
 
     async def make(name="music/song.ogg", data=b"la la", **result):
         path = root / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         await ledger.submit(NewJob("download", path.name, {}))
         (job,) = await ledger.store.lease(Claim("w", ["download"], 1), 1, 2)
@@ -69,6 +69,18 @@ async def test_a_file_that_another_download_fetched_anew_stays(ledger, root, fet
     assert (root / "music/song.ogg").exists()
     await emptied(ledger, root, again)
     assert not (root / "music/song.ogg").exists()
+
+
+async def test_many_downloads_of_the_same_name_do_not_hide_the_one_whose_file_it_is(ledger, root, fetched):
+    keeper = await fetched()
+    first = await fetched()
+    for number in range(210):  # newer than the one it belongs to, and more than one page of them
+        await fetched(f"music/{number}/song.ogg")
+    await emptied(ledger, root, first)
+    assert (root / "music/song.ogg").exists()
+    await emptied(ledger, root, keeper)
+    assert not (root / "music/song.ogg").exists()
+    assert len(list(root.rglob("song.ogg"))) == 210
 
 
 async def test_a_file_that_changed_or_was_not_fetched_stays(root, fetched):
