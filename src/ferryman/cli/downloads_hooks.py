@@ -1,6 +1,6 @@
 """`ferry downloads hooks`: who is told, and what is run, when a download has ended."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -9,6 +9,7 @@ from ferryman.cli.client import connect
 from ferryman.cli.get_options import secret_from
 from ferryman.cli.local import confirm
 from ferryman.cli.output import line, note, pairs, print_json, table
+from ferryman.core.errors import Invalid
 
 PATH = "/api/v1/downloads/hooks"
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -21,6 +22,8 @@ _Failures = Annotated[
     bool, typer.Option("--failures/--no-failures", help="Also call it when a download failed.")
 ]
 _Always = Annotated[bool, typer.Option("--always", help="For every download, not only where a rule says so.")]
+_NO_PART: Final = frozenset({"id", "host", "created_at", "updated_at"})
+"""Fields of an answer that are no part of a hook as it is sent."""
 _Timeout = Annotated[int, typer.Option(min=1, max=3600, help="Seconds one call may take.")]
 
 
@@ -36,6 +39,11 @@ def hooks_app() -> typer.Typer:
     app.command(
         "command", epilog="Example:\n\nferry downloads hooks command scan /usr/local/bin/scan --quick"
     )(add_command)
+    app.command(
+        "edit",
+        epilog="Examples:\n\nferry downloads hooks edit chat --failures --timeout 60\n\n"
+        "ferry downloads hooks edit chat --off",
+    )(edit_hook)
     app.command("test", epilog="Example:\n\nferry downloads hooks test chat")(send_test)
     app.command("remove", epilog="Example:\n\nferry downloads hooks remove chat --yes")(remove_hook)
     return app
@@ -97,6 +105,46 @@ def add_command(
     _add(name, body | _common(timeout, failures=failures, always=always), json=json)
 
 
+def edit_hook(
+    hook: _Hook,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Another name.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the requests of a webhook go from now on.")
+    ] = None,
+    secret: _Secret = None,
+    program: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD", help="What a command runs; repeat it for each argument."),
+    ] = None,
+    failures: Annotated[
+        bool | None,
+        typer.Option("--failures/--no-failures", help="Whether it is called when a download failed."),
+    ] = None,
+    always: Annotated[
+        bool | None, typer.Option("--always/--no-always", help="Whether it is called for every download.")
+    ] = None,
+    timeout: Annotated[int | None, typer.Option(min=1, max=3600, help="Seconds one call may take.")] = None,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, max=20, help="How often a webhook is tried in all.")
+    ] = None,
+    enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is called at all.")] = None,
+    json: _Json = False,
+) -> None:
+    """Change a hook; what is not given stays, also its address and its key."""
+    asked = {
+        "name": name, "url": url, "secret": None if secret is None else secret_from(secret, "--secret"),
+        "command": program, "events": None if failures is None else _events(failures=failures),
+        "always": always, "timeout": timeout, "attempts": attempts, "enabled": enabled,
+    }  # fmt: skip
+    given = {field: value for field, value in asked.items() if value is not None}
+    if not given:
+        raise Invalid("usage", "Nothing to change was named.", advice="Name it, such as --timeout 60.")
+    client = connect()
+    known = client.get(_at(hook))
+    kept = {field: value for field, value in known.items() if field not in _NO_PART}
+    _print(client.put(_at(known["id"]), kept | given), json=json)
+
+
 def send_test(hook: _Hook, json: _Json = False) -> None:
     """Send a test: an event 'ping' without a file."""
     job = connect().post(f"{_at(hook)}/test")
@@ -118,8 +166,11 @@ def remove_hook(
 
 
 def _common(timeout: int, *, failures: bool, always: bool) -> dict[str, Any]:
-    events = ["download.succeeded", *(["download.failed"] if failures else [])]
-    return {"events": events, "always": always, "timeout": timeout}
+    return {"events": _events(failures=failures), "always": always, "timeout": timeout}
+
+
+def _events(*, failures: bool) -> list[str]:
+    return ["download.succeeded", *(["download.failed"] if failures else [])]
 
 
 def _add(name: str, body: dict[str, Any], *, json: bool) -> None:

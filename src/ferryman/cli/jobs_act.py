@@ -1,6 +1,6 @@
 """`ferry jobs pause|resume|cancel|…`: act on named jobs, or on all that a filter finds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -107,8 +107,7 @@ def delete(
     """Remove ended jobs with log and report; 'ferry jobs restore' brings them back for a minute."""
     choice = Choice(jobs, everything, state, kind, search, category)
     ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-    client = connect()
-    _many(client, choice, {"action": "delete", "files": files}, ended, json=json)
+    _many(connect(), choice, {"action": "delete", "files": files}, ended, json=json)
 
 
 def remove(jobs: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of jobs.")]) -> None:
@@ -124,7 +123,11 @@ def restore(
     json: JsonOption = False,
 ) -> None:
     """Bring deleted jobs back, as they were; possible for about a minute."""
-    _report(connect().post("/api/v1/jobs/restore", {"ids": jobs}), json=json)
+    client = connect()
+    answer = client.post("/api/v1/jobs/restore", {"ids": jobs})
+    if not answer["done"]:
+        _known(client, answer["refused"])
+    _report(answer, json=json)
 
 
 def set_priority(
@@ -228,10 +231,18 @@ def _many(
 ) -> None:
     choice.check()
     if choice.ids:
-        body = body | {"ids": [full_id(client, job) for job in choice.ids]}
+        body = body | {"ids": _known(client, [full_id(client, job) for job in choice.ids])}
     else:
         body = body | {"filter": choice.filter(states)}
     _report(client.post("/api/v1/jobs/bulk", body), json=json)
+
+
+def _known(client: Client, ids: Iterable[str]) -> list[str]:
+    """Return `ids`. Raises `NotFound` (`job_not_found`) when one of them is that of no job, before anything is done."""
+    known = list(ids)
+    for job_id in known:
+        client.get(f"/api/v1/jobs/{job_id}")
+    return known
 
 
 def _report(answer: dict[str, Any], *, json: bool) -> None:

@@ -105,10 +105,34 @@ def test_pause_resume_priority_cancel_retry(ferry, server, slow):
 
 
 def test_unknown_jobs_are_exit_3_with_a_remedy(ferry):
-    for action in ("show", "pause", "resume", "cancel", "retry", "logs", "report", "wait", "remove"):
-        ferry("jobs", action, "019aba3e-6c3f-7cc4-9d3e-0f2c5f6b7a81", code=3)
-        assert "no job '019aba3e-6c3f-7cc4-9d3e-0f2c5f6b7a81'" in ferry.err.lower()
-        assert "ferry jobs list" in ferry.err
+    unknown = "019aba3e-6c3f-7cc4-9d3e-0f2c5f6b7a81"
+    plain = (
+        "show",
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "start",
+        "logs",
+        "report",
+        "wait",
+        "delete",
+        "remove",
+        "restore",
+    )
+    for words in (
+        *(("jobs", action, unknown) for action in plain),
+        ("jobs", "delete", unknown, "--files"),
+        ("jobs", "priority", unknown, "3"),
+        ("jobs", "category", unknown, "music"),
+        ("jobs", "move", unknown, "--top"),
+        ("jobs", "schedule", unknown, "--at", "2h"),
+        ("downloads", "change", unknown, "--limit", "1M"),
+        ("downloads", "decide", unknown, "skip"),
+    ):
+        ferry(*words, code=3)
+        assert f"no job '{unknown}'" in ferry.err.lower(), words
+        assert "ferry jobs list" in ferry.err, words
     problem = ferry("jobs", "show", "nope", "--json", code=3)
     assert problem["code"] == "job_not_found"
 

@@ -61,6 +61,26 @@ def test_hooks_from_the_command_line(daemon):
     assert "https://hooks.example.org/" in listed
     assert "/bin/true" in listed
     assert made.splitlines()[1] not in ferry(daemon, "hooks", "show", "chat", "--json").stdout
+    before = json.loads(ferry(daemon, "hooks", "show", "chat", "--json").stdout)
+    words = ("--name", "talk", "--failures", "--no-always", "--timeout", "60", "--off", "--json")
+    after = json.loads(ferry(daemon, "hooks", "edit", "chat", *words).stdout)
+    changed = {"name": "talk", "events": ["download.succeeded", "download.failed"], "always": False}
+    changed |= {"timeout": 60, "enabled": False, "updated_at": after["updated_at"]}
+    assert after == before | changed
+    assert json.loads(ferry(daemon, "hooks", "show", "talk", "--json").stdout) == after
+    moved = ferry(
+        daemon, "hooks", "edit", "talk", "--name", "chat", "--url", "https://b.example.org/x", "--json"
+    )
+    assert json.loads(moved.stdout) == after | {
+        "name": "chat", "host": "https://b.example.org/", "updated_at": json.loads(moved.stdout)["updated_at"],
+    }  # fmt: skip
+    command = ferry(daemon, "hooks", "edit", "scan", "--program", "/bin/true", "--program", "-q", "--json")
+    assert json.loads(command.stdout)["command"] == ["/bin/true", "-q"]
+    assert "--timeout" in ferry(daemon, "hooks", "edit", "chat", code=2).stderr
+    assert (
+        "address" in ferry(daemon, "hooks", "edit", "scan", "--url", "https://b.example.org/", code=2).stderr
+    )
+    ferry(daemon, "hooks", "edit", "nobody", "--off", code=3)
     job = json.loads(ferry(daemon, "hooks", "test", "scan", "--json").stdout)
     assert daemon.ended(job["id"])["error_code"] == "hook_commands_off"
     for name in ("chat", "scan"):
