@@ -111,5 +111,5 @@ def _wait(process: "subprocess.Popen[bytes]", folder: Path, answers: Callable[[]
                 return
         if process.poll() is not None or time.monotonic() > until:
             log = (folder / "log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"{process.args}: it does not answer\n{log}")
+            raise RuntimeError(f"{process.args!r}: it does not answer\n{log}")
         time.sleep(0.05)

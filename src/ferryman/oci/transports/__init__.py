@@ -5,6 +5,7 @@ one, or what `docker save` writes. Each has a `Source` and a `Target` (`oci.port
 are read by an index of their members, and names inside them never become paths.
 """
 
+import platform
 from pathlib import Path
 
 from ferryman.core.errors import Invalid
@@ -60,7 +61,9 @@ def open_target(location: Location, options: TransportOptions | None = None) -> 
         case Transport.OCI_ARCHIVE:
             return PackedTarget(FileDelivery(Path(location.place), replace=options.replace), Style())
         case Transport.DOCKER_ARCHIVE:
-            style = Style(reference, saved=True, full_names=True, platform=options.platform)
+            style = Style(
+                reference, saved=True, full_names=True, platform=options.platform or _this_machine()
+            )
             return PackedTarget(FileDelivery(Path(location.place), replace=options.replace), style)
         case Transport.DOCKER_DAEMON if reference:
             return engine_target(reference, options)
@@ -69,6 +72,10 @@ def open_target(location: Location, options: TransportOptions | None = None) -> 
         case Transport.DOCKER if reference:
             return RegistryClient(reference.host, reference.repository, options.registry).target()
     raise _unsupported(location)
+
+
+def _this_machine() -> str:
+    return f"linux/{platform.machine()}"
 
 
 def _unsupported(location: Location) -> Invalid:
