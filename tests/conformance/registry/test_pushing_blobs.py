@@ -102,7 +102,7 @@ def test_a_chunk_that_belongs_elsewhere_is_416_and_the_offset_can_be_asked(own: 
 
 def test_a_first_chunk_that_does_not_begin_at_0_is_416(own: Peer):
     place = own.start_upload(own.name())
-    assert chunk(peer, place, 10, b"abc").status == 416
+    assert chunk(own, place, 10, b"abc").status == 416
 
 
 def test_the_offset_of_an_upload_can_be_asked(peer: Peer):
