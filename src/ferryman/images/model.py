@@ -74,6 +74,10 @@ class CopySpec(BaseModel):
     connections: int = 8
     rate_limit: int = 0
     private: bool = False
+    source_http: bool = False
+    source_insecure: bool = False
+    target_http: bool = False
+    target_insecure: bool = False
     sealed: str | None = None
 
 
@@ -82,3 +86,7 @@ class Secrets(BaseModel):
 
     source: SideOrder = SideOrder()
     destination: SideOrder = SideOrder()
+
+    def any(self) -> bool:
+        """Tell whether there is anything to keep."""
+        return self != Secrets()
