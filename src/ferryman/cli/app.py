@@ -6,6 +6,7 @@ import typer
 
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
+from ferryman.cli.copy_help import add_images_commands
 from ferryman.cli.doctor import add_doctor
 from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
@@ -42,6 +43,7 @@ def root(
 
 
 add_get(app)
+add_images_commands(app)
 add_up(app)
 add_status(app)
 add_stats(app)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import FrameType
 
+from ferryman.cli.copy_words import is_image
 from ferryman.cli.get_options import options_of, overwrite_of
 from ferryman.cli.get_plan import ALLOWED, Wish, is_address, wishes_of
 from ferryman.cli.get_run import Fleet, ask_at_terminal, code_of, document_of
@@ -24,6 +25,10 @@ from ferryman.transfer.source import parse_source
 
 def get(arguments: Sequence[str]) -> int:
     """Run `ferry get` with what follows it and return the exit code. Raises `FerryError` for what cannot be meant."""
+    if any(is_image(word) for word in arguments):
+        from ferryman.cli.copy import run_command  # noqa: PLC0415 - only then
+
+        return run_command("get", arguments)
     words = read_words(arguments)
     if words.has("detach"):
         from ferryman.cli.get_detach import detach  # noqa: PLC0415 - few hand over, and HTTP is slow to import

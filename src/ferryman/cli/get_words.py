@@ -108,7 +108,7 @@ HELP: Final = (
 )
 SOURCES_HELP: Final = (
     "URL (http, https, ftp, ftps), where [01-20], [a-f] and {one,two} stand for many, or a Metalink file (.meta4), here or "
-    "at a URL."
+    "at a URL. Images (docker://…, oci:…) go into the depot, with the options of 'ferry copy'."
 )
 EXAMPLES: Final = (
     "ferry get https://example.org/image.iso",
@@ -121,6 +121,7 @@ EXAMPLES: Final = (
     "ferry get https://example.org/source.tar.xz --unpack",
     "ferry get https://example.org/image.iso --detach",
     "ferry get https://example.org/image.iso --detach --at 22:30 --priority 2",
+    "ferry get docker://quay.io/team/app:1.2",
 )
 
 

@@ -1,6 +1,7 @@
 """`ferry inspect` and `ferry tags`: look at images and repositories, wherever they are."""
 
 import json
+import os
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -40,21 +41,26 @@ class _Opened:
         self._home: OpenDepot | None = None
         kept = None
         if place.registry == DEPOT:
-            from ferryman.cli.copy_home import OpenDepot  # noqa: PLC0415 - loads the database
-
-            self._home = OpenDepot("inspect")
+            self._home = _open_depot()
             kept = self._home.kept()
         source, target = sides_of(words)
         self._ends = Ends({place: location}, source, target, kept=kept)
         self.wanted, self.said, self._place = location.wanted, str(location), place
 
     def source(self) -> Source:
+        """Open it."""
         return self._ends.source(self._place)
 
     def close(self) -> None:
         self._ends.close()
         if self._home is not None:
             self._home.close()
+
+
+def _open_depot() -> "OpenDepot":
+    from ferryman.cli.copy_home import OpenDepot  # noqa: PLC0415 - loads the database
+
+    return OpenDepot(f"inspect:{os.getpid()}")
 
 
 def list_tags(words: Words) -> int:

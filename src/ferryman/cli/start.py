@@ -1,4 +1,4 @@
-"""Runs a command line: `ferry get` on its own short way, everything else through the command tree."""
+"""Runs a command line: `ferry get` and `ferry copy` on their own short way, everything else through the command tree."""
 
 import sys
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from ferryman.cli.problems import FAILED, INTERRUPTED, USAGE, report
 from ferryman.core.errors import FerryError, Invalid
 
 HELP = frozenset({"--help", "-h"})
+QUICK = frozenset({"copy", "push", "inspect", "tags"})
+"""Commands that need no command tree, beside `get`."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -17,6 +19,10 @@ def run(arguments: Sequence[str]) -> int:
             from ferryman.cli.get import get  # noqa: PLC0415 - the short way loads no command tree
 
             return get(arguments[1:])
+        if arguments[:1] and arguments[0] in QUICK and not HELP.intersection(arguments):
+            from ferryman.cli.copy import run_command  # noqa: PLC0415 - see above
+
+            return run_command(arguments[0], arguments[1:])
         return _run_tree(list(arguments))
     except FerryError as error:
         return report(error, json=json)

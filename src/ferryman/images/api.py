@@ -13,7 +13,7 @@ from ferryman.images.model import BODY, CopyOrder
 from ferryman.images.service import Copies
 from ferryman.jobs.service import Ledger
 from ferryman.web.auth import allow
-from ferryman.web.job import JobView, job_view, own_job
+from ferryman.web.job import JobView, job_view, reachable
 from ferryman.web.shapes import PRINTABLE, IdempotencyKey, JobId, JsonObject, Listed, Moment, moment
 
 Writer = Annotated[Principal, allow("depot:write")]
@@ -83,12 +83,12 @@ def router(copies: Copies, handler: CopyHandler, depot: Depot, ledger: Ledger) -
         wait: Annotated[float, Query(ge=0, le=60, description="Wait so many seconds for its end.")] = 0.0,
     ) -> JobView:
         """Show a copy, maybe when it ended."""
-        return job_view(await copies.wait(await own_job(ledger, job_id, caller), wait))
+        return job_view(await copies.wait(await reachable(ledger, job_id, caller), wait))
 
     @routes.get("/copies/{job_id}/items")
     async def items(caller: Reader, job_id: JobId) -> Listed[ItemShown]:
         """List the blobs of a copy that runs, and how far each is; none when it does not run."""
-        await own_job(ledger, job_id, caller)
+        await reachable(ledger, job_id, caller)
         return Listed(
             items=[
                 ItemShown(

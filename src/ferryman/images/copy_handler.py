@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ferryman.core.clock import Clock
 from ferryman.core.errors import FerryError, Unavailable
@@ -136,7 +136,13 @@ class _Opened:
     """What one copy uses, for the time of a block."""
 
     def __init__(
-        self, rooms: CopyRooms, handler: CopyHandler, spec: CopySpec, holder: str, meter: Meter, log: Log | None
+        self,
+        rooms: CopyRooms,
+        handler: CopyHandler,
+        spec: CopySpec,
+        holder: str,
+        meter: Meter,
+        log: Log | None,
     ) -> None:
         self._rooms, self._holder, self._spec, self._rule = rooms, holder, spec, handler.rule(spec)
         self._meter, self._log = meter, log
@@ -144,12 +150,12 @@ class _Opened:
         self.places = Places()
         self.places.add(spec.sources, spec.target)
 
-    def __enter__(self) -> "_Opened":
+    def __enter__(self) -> Self:
         rooms, spec = self._rooms, self._spec
-        secrets = (
-            Secrets.model_validate_json(rooms.box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
+        secrets = Secrets.model_validate_json(rooms.box.open(spec.sealed, KIND)) if spec.sealed else Secrets()
+        source = secrets.source.model_copy(
+            update={"plain_http": spec.source_http, "insecure": spec.source_insecure}
         )
-        source = secrets.source.model_copy(update={"plain_http": spec.source_http, "insecure": spec.source_insecure})
         target = secrets.destination.model_copy(
             update={"plain_http": spec.target_http, "insecure": spec.target_insecure}
         )

@@ -108,7 +108,9 @@ class Copies:
         """Tell whether an earlier spec asks for the same: the same secrets are sealed differently each time."""
         try:
             found = CopySpec.model_validate(earlier)
-            kept = Secrets.model_validate_json(self._box.open(found.sealed, KIND)) if found.sealed else Secrets()
+            kept = (
+                Secrets.model_validate_json(self._box.open(found.sealed, KIND)) if found.sealed else Secrets()
+            )
         except (ValidationError, Corrupt):
             return False
         return found.model_copy(update={"sealed": None}) == spec and kept == secrets

@@ -258,7 +258,12 @@ class Runner:
 
 
 def pause_after(error: FerryError, number: int) -> float:
-    """Return the seconds to wait after failure `number`: what the other side asks for, else 1, 2, 4 and so on."""
+    """Return the seconds to wait after failure `number`: what the other side asks for, else 1, 2, 4 and so on.
+
+    Bytes that were wrong are asked for again at once.
+    """
+    if isinstance(error, Corrupt):
+        return 0.0
     asked = error.retry_after if isinstance(error, Unavailable) else None
     return min(LONGEST_WAIT, asked if asked is not None else 2.0 ** (number - 1))
 

@@ -1,0 +1,158 @@
+"""`ferry copy --detach` and `--through-daemon`: hand the copy to the daemon, and maybe wait for it. Loads little."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from ferryman.cli.client import Client, connect
+from ferryman.cli.get_options import connections_of, secret_from
+from ferryman.cli.get_words import Words
+from ferryman.cli.output import line, note, print_json
+from ferryman.cli.problems import FAILED
+from ferryman.core.errors import (
+    Conflict,
+    Corrupt,
+    Denied,
+    Exhausted,
+    FerryError,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
+
+_WAIT: Final = 25
+"""Seconds of one request that waits: less than the client is patient for."""
+_LARGEST: Final = 1024 * 1024
+_ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
+_BRANCHES: Final[dict[str, type[FerryError]]] = {
+    "invalid": Invalid, "denied": Denied, "not_found": NotFound, "conflict": Conflict, "network": Unavailable,
+    "timeout": Unavailable, "disk_full": Exhausted, "corrupt": Corrupt,
+}  # fmt: skip
+
+
+def hand_over(words: Words, pairs: list[tuple[list[str], str]]) -> int:
+    """Make a job for each target and return the exit code. Raises the daemon's error, and that of a job waited for."""
+    waits = words.has("through-daemon")
+    client = connect()
+    orders = [_order(words, sources, target) for sources, target in pairs]
+    if words.has("dry-run"):
+        return _plan(client, orders, json=words.has("json"))
+    jobs = []
+    for order in orders:
+        path = f"/api/v1/images/copies?wait={_WAIT if waits else 0}"
+        job = client.post(path, order)
+        while waits and job["state"] not in _ENDED:
+            job = client.get(f"/api/v1/images/copies/{job['id']}", {"wait": _WAIT})
+        jobs.append(job)
+    if not waits:
+        return _told(words, jobs)
+    return max(_ended(words, job) for job in jobs)
+
+
+def _plan(client: Client, orders: list[dict[str, Any]], *, json: bool) -> int:
+    from ferryman.core.units import format_size  # noqa: PLC0415 - only then
+
+    plans = [client.post("/api/v1/images/plan", order) for order in orders]
+    if json:
+        print_json(plans[0] if len(plans) == 1 else {"items": plans})
+        return 0
+    for plan in plans:
+        for image in plan["images"]:
+            line(f"{image['source']} -> {image['target']}  {image.get('digest', image['state'])}")
+        sums = plan["plan"]
+        line(
+            f"{sums['images']} images: {sums['blobs']} blobs with {format_size(sums['bytes'])} to move, "
+            f"{sums['mounts']} to link at the target, {sums['there']} there."
+        )
+    return 0
+
+
+def _told(words: Words, jobs: list[dict[str, Any]]) -> int:
+    if words.has("json"):
+        print_json(jobs[0] if len(jobs) == 1 else {"items": jobs})
+    elif not words.has("quiet"):
+        for job in jobs:
+            line(f"{job['id']}  {job['state']}  {job['title']}")
+        note(f"See how far it is: ferry jobs show {jobs[0]['id']}")
+    return 0
+
+
+def _ended(words: Words, job: dict[str, Any]) -> int:
+    if job["state"] == "cancelled":
+        if words.has("json"):
+            print_json(job)
+        note(f"The job {job['id']} was cancelled.")
+        return FAILED
+    if job["state"] == "failed":
+        branch = _BRANCHES.get(str(job.get("reason")), Corrupt)
+        raise branch(
+            str(job.get("error_code") or "job_failed"),
+            str(job.get("error") or "The copy failed."),
+            advice=str(job.get("advice") or f"See 'ferry jobs log {job['id']}'."),
+        )
+    document = {**(job["result"] or {}), "job": job["id"]}
+    if words.has("json"):
+        print_json(document)
+    else:
+        from ferryman.cli.copy import report_result  # noqa: PLC0415 - only then
+
+        report_result(document, quiet=words.has("quiet"))
+    return 0
+
+
+def _order(words: Words, sources: list[str], target: str) -> dict[str, Any]:
+    """Return the body for the API."""
+    order: dict[str, Any] = {"sources": sources, "target": target}
+    if platforms := words.all("platform"):
+        order["platforms"] = list(platforms)
+    if words.has("no-referrers"):
+        order["referrers"] = False
+    if words.has("no-store"):
+        order["store"] = False
+    if (connections := words.value("connections")) is not None:
+        order["connections"] = connections_of(connections)
+    if (rate := words.value("limit")) is not None:
+        order["rate_limit"] = rate
+    if (priority := words.value("priority")) is not None:
+        if priority not in set("0123456789"):
+            raise Invalid(
+                "priority_invalid", f"'{priority[:40]}' is no priority.", advice="Use 0 (first) to 9 (last)."
+            )
+        order["priority"] = int(priority)
+    for name, short in (("source", "src"), ("destination", "dst")):
+        if side := _side(words, short):
+            order[name] = side
+    return order
+
+
+def _side(words: Words, side: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("plain-http", "insecure"):
+        if words.has(name) or words.has(f"{side}-{name}"):
+            found[name.replace("-", "_")] = True
+    creds = words.value(f"{side}-creds")
+    if creds is not None:
+        user, _, password = secret_from(creds, f"--{side}-creds").partition(":")
+        found |= {"username": user, "password": password}
+    for field, names in (
+        ("ca", (f"{side}-cacert", "cacert")),
+        ("client_cert", ("cert",)),
+        ("client_key", ("key",)),
+        ("authfile", (f"{side}-authfile", "authfile")),
+    ):
+        name = next((one for one in names if words.value(one) is not None), None)
+        if name is not None:
+            found[field] = _text(words.value(name) or "", name)
+    return found
+
+
+def _text(path: str, option: str) -> str:
+    try:
+        with Path(path).expanduser().open(encoding="utf-8") as file:
+            return file.read(_LARGEST)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Invalid(
+            "file_unreadable",
+            f"The file '{path[:200]}' of --{option} cannot be read: {reason}.",
+            advice="Check its path.",
+        ) from error
