@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -11,7 +11,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict
 from ferryman.oci.manifest import Descriptor, Manifest
 from ferryman.oci.ports import BlobStream, ResumeUpload
-from ferryman.oci.transports.packing import Packer, Sink, Style
+from ferryman.oci.transports.packing import Packer, Sink, Sparse, Style
 
 
 class Delivery(Sink, Protocol):
@@ -73,8 +73,8 @@ class PackedTarget:
     ) -> None:
         """Write to `delivery`, which does nothing before the first byte."""
         self._delivery = delivery
-        self._packer = Packer(delivery, style)
         self._known = known or Nothing()
+        self._packer = Packer(delivery, style, self._known.complete)
         self._closed = False
         self.notes = notes
 
@@ -118,8 +118,12 @@ class PackedTarget:
             if not self._packer.empty:
                 self._packer.finish()
                 self._delivery.finish()
+                self._delivered(self._packer.sparse)
         finally:
             self._delivery.give_up()
+
+    def _delivered(self, sparse: Sequence[Sparse]) -> None:
+        """Do what is left when the tar is there; `sparse` are indexes that it did not list."""
 
     def abandon(self) -> None:
         """Forget what was put: the copy failed. Repeatable, also after `close`."""

@@ -38,8 +38,9 @@ class Sink(Protocol):
 class Style:
     """What the reader of the tar wants. `reference` names the repository of the tags; `platform` the image it runs.
 
-    `saved` adds `manifest.json` for those that know no OCI layout, `full_names` the whole references, `all_named` also for
-    what has no tag: some receivers forget what has no name.
+    `saved` adds `manifest.json` for those that know no OCI layout, `full_names` the whole references. `all_named` is for
+    receivers that forget what has no name, and take no index with children left out: those are told in `Packer.sparse`,
+    and what there is of them is listed under its digest.
     """
 
     reference: Reference | None = None
@@ -49,16 +50,27 @@ class Style:
     platform: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """An index of which some children were left out, its tags, and a child that is there."""
+
+    index: Manifest
+    tags: tuple[str, ...]
+    child: Descriptor
+
+
 class Packer:
     """Writes the tar. Thread-safe: one blob at a time, others wait.
 
     After a blob that failed in a sink that cannot `undo`, every further call raises that the tar is lost.
     """
 
-    def __init__(self, sink: Sink, style: Style) -> None:
-        """Write to `sink`, nothing yet."""
+    def __init__(self, sink: Sink, style: Style, elsewhere: Callable[[Digest], bool] | None = None) -> None:
+        """Write to `sink`, nothing yet. `elsewhere` tells which manifests the receiver has already, with all they need."""
         self._sink = sink
         self._style = style
+        self._elsewhere = elsewhere
+        self.sparse: tuple[Sparse, ...] = ()
         self._lock = threading.RLock()
         self._at = 0
         self._lost: BaseException | None = None
@@ -118,13 +130,37 @@ class Packer:
 
     def _listed(self) -> LayoutIndex:
         index = LayoutIndex()
+        self.sparse = self._left_out() if self._style.all_named else ()
+        sparse = {one.index.digest for one in self.sparse}
         for tag, digest in self._tags.items():
-            index = index.having(self._manifests[digest].descriptor, tag, self._annotations(tag))
-        inner = {child.digest for one in self._manifests.values() for child in one.children}
+            if digest not in sparse:
+                index = index.having(self._manifests[digest].descriptor, tag, self._annotations(tag))
+        inner = {
+            child.digest
+            for one in self._manifests.values()
+            if one.digest not in sparse
+            for child in one.children
+        }
         for digest, manifest in self._manifests.items():
-            if digest not in inner:
+            if digest not in inner | sparse:
                 index = index.having(manifest.descriptor, None, self._loose(digest))
         return index
+
+    def _left_out(self) -> tuple[Sparse, ...]:
+        """The indexes that lack children, of which at least one is there."""
+        found = []
+        for digest, manifest in self._manifests.items():
+            there = [child for child in manifest.children if self._is_whole(child.digest)]
+            if there and len(there) < len(manifest.children):
+                tags = tuple(tag for tag, tagged in self._tags.items() if tagged == digest)
+                found.append(Sparse(manifest, tags, next((one for one in there if one.platform), there[0])))
+        return tuple(found)
+
+    def _is_whole(self, digest: Digest, depth: int = 0) -> bool:
+        manifest = self._manifests.get(digest)
+        if manifest is None or depth > 16:
+            return self._elsewhere is not None and self._elsewhere(digest)
+        return all(self._is_whole(child.digest, depth + 1) for child in manifest.children)
 
     def _annotations(self, tag: str) -> dict[str, str]:
         return {IMAGE_NAME: self._full(tag)} if self._style.full_names and self._style.reference else {}
