@@ -44,7 +44,7 @@ class Way:
 class Connection:
     """A connected socket with the buffer that heads are read into."""
 
-    __slots__ = ("buffer", "end", "idle_since", "plain", "sock", "start", "used", "way")
+    __slots__ = ("broken", "buffer", "end", "idle_since", "plain", "sock", "start", "used", "way")
 
     def __init__(self, sock: socket.socket, way: Way, stall_timeout: float) -> None:
         """Own `sock`; from now on nothing may take longer than `stall_timeout` without a byte."""
@@ -54,6 +54,7 @@ class Connection:
         self.start = self.end = 0
         self.idle_since = 0.0
         self.used = False
+        self.broken: Unavailable | None = None
         if self.plain:
             limit = struct.pack("ll", int(stall_timeout), int(stall_timeout % 1 * 1_000_000))
             sock.settimeout(None)
@@ -106,13 +107,17 @@ class Connection:
         return self.end - self.start
 
     def lost(self, error: OSError) -> Unavailable:
-        """Return the error for a connection that broke, or on which nothing moved for too long."""
+        """Return the error for a connection that broke, or on which nothing moved for too long; `broken` keeps it."""
         if isinstance(error, TimeoutError | BlockingIOError):
-            return Unavailable(
+            self.broken = Unavailable(
                 "stalled", f"{self.way.shown}: nothing moved for too long.", advice="Try again later."
             )
-        reason = getattr(error, "reason", None) or error.strerror or error
-        return Unavailable("connection_lost", f"{self.way.shown}: the connection broke ({reason}).")
+        else:
+            reason = getattr(error, "reason", None) or error.strerror or error
+            self.broken = Unavailable(
+                "connection_lost", f"{self.way.shown}: the connection broke ({reason})."
+            )
+        return self.broken
 
     def close(self) -> None:
         """Close at once. Repeatable."""

@@ -4,7 +4,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ferryman.core.errors import Conflict, Denied, Exhausted, FerryError, Invalid, NotFound, Unavailable
+from ferryman.core.errors import (
+    Conflict,
+    Corrupt,
+    Denied,
+    Exhausted,
+    FerryError,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
 
 MOST_ERROR: Final = 64 * 1024
 """Bytes of an error's body that are read."""
@@ -64,11 +73,13 @@ def _later(status: int, what: str, tail: str, retry_after: float | None) -> Unav
     )
 
 
-def _missing(code: str, what: str, tail: str) -> NotFound:
+def _missing(code: str, what: str, tail: str) -> FerryError:
     if code == "NAME_UNKNOWN":
         return NotFound(
             "repository_unknown", f"{what}: there is no such repository{tail}.", advice="Check the name."
         )
+    if code == "MANIFEST_BLOB_UNKNOWN":
+        return _incomplete(what, tail)
     if code == "BLOB_UNKNOWN":
         return NotFound(
             "blob_unknown",
@@ -127,6 +138,22 @@ def _too_much(what: str, tail: str) -> FerryError:
     )
 
 
+def _mismatch(what: str, tail: str) -> FerryError:
+    return Corrupt(
+        "digest_refused",
+        f"{what}: the registry says the bytes are not what their digest says{tail}.",
+        advice="The source is damaged: check it with `ferry depot fsck`, or fetch it again from elsewhere.",
+    )
+
+
+def _incomplete(what: str, tail: str) -> FerryError:
+    return NotFound(
+        "blob_unknown",
+        f"{what}: the registry lacks something that the manifest refers to{tail}.",
+        advice="Copy again: what is missing is sent then.",
+    )
+
+
 _BY_STATUS: Final[Mapping[int, Callable[[str, str], FerryError]]] = {
     401: _unknown_person,
     403: _forbidden,
@@ -137,6 +164,8 @@ _BY_STATUS: Final[Mapping[int, Callable[[str, str], FerryError]]] = {
 }
 _BY_CODE: Final[Mapping[str, Callable[[str, str], FerryError]]] = {
     "DENIED": _forbidden,
+    "DIGEST_INVALID": _mismatch,
+    "MANIFEST_BLOB_UNKNOWN": _incomplete,
     "QUOTA_EXCEEDED": _full,
     "UNSUPPORTED": _unsupported,
 }

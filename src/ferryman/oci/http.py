@@ -34,10 +34,10 @@ _SECRET: Final = frozenset({"authorization", "cookie"})
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent: `length` bytes by `send`, which writes to the connection and stops early when it finds it readable."""
+    """What is sent: `length` bytes by `send`, which says whether it sent all: it stops when the other side answers early."""
 
     length: int
-    send: Callable[[Connection], None]
+    send: Callable[[Connection], bool]
 
 
 @dataclass(slots=True)
@@ -58,7 +58,9 @@ class Response:
     `url` is where the answer came from, after redirects.
     """
 
-    def __init__(self, pool: "Http", connection: Connection, head: Head, request: Request) -> None:
+    def __init__(
+        self, pool: "Http", connection: Connection, head: Head, request: Request, *, keep: bool
+    ) -> None:
         """Made by `Http` only."""
         self.status, self.headers, self.url = head.status, head.headers, request.url
         self.head = head
@@ -72,9 +74,8 @@ class Response:
         if not bare and not chunked and head.length is None and "content-length" in head.headers:
             connection.close()
             raise Unavailable("answer_invalid", f"{shown(request.url)} answered with an unreadable length.")
-        keep = head.headers.get("connection", "").lower()
         self._keep = (
-            (head.minor == 1 and "close" not in keep)
+            (keep and head.minor == 1 and "close" not in head.headers.get("connection", "").lower())
             and not (chunked and "content-length" in head.headers)
             and (self._left is not None or chunked)
         )
@@ -265,13 +266,14 @@ class Http:
         connection = self._kept(way)
         if connection is not None:
             try:
-                return self._exchange(connection, request)
+                return self._guarded(connection, request)
             except Unavailable as error:
                 # The server may have closed it just now. What was partly sent from a stream is for the caller to repeat.
-                connection.close()
                 if request.body or error.code != "connection_lost":
                     raise
-        connection = self._dialler.dial(way)
+        return self._guarded(self._dialler.dial(way), request)
+
+    def _guarded(self, connection: Connection, request: Request) -> Response:
         try:
             return self._exchange(connection, request)
         except BaseException:
@@ -282,13 +284,17 @@ class Http:
         connection.start = connection.end = 0
         head = _head_text(request, connection.way)
         broken: Unavailable | None = None
+        whole = True
         try:
             connection.send(head + (request.content or b""))
             if request.body and request.body.length:
-                request.body.send(connection)
+                whole = request.body.send(connection)
         except Unavailable as error:
+            if error is not connection.broken or error.code != "connection_lost":
+                raise
             broken = error  # a server that refuses a body answers, and closes without reading the rest
-        return Response(self, connection, self._answer(connection, request.url, broken), request)
+        answer = self._answer(connection, request.url, broken)
+        return Response(self, connection, answer, request, keep=whole and broken is None)
 
     def _answer(self, connection: Connection, url: str, broken: Unavailable | None) -> Head:
         while True:

@@ -19,10 +19,6 @@ _REGULAR: Final = 0o100000
 _KIND: Final = 0o170000
 
 
-class Ended(Exception):
-    """The other side answered before everything was sent."""
-
-
 class Mover:
     """Moves bytes for one thread; keeps its buffer and pipe until it is closed. `tell` hears how many moved."""
 
@@ -32,18 +28,19 @@ class Mover:
         self._view: memoryview | None = None
         self._pipe: tuple[int, int] | None = None
 
-    def move(self, stream: BlobStream, connection: Connection, count: int) -> None:
-        """Send `count` bytes of `stream`. Stops early when the other side answers.
+    def move(self, stream: BlobStream, connection: Connection, count: int) -> bool:
+        """Send `count` bytes of `stream`; False when the other side answered before all was sent.
 
         Raises `Unavailable` when a side breaks; `stream_short` when the stream ends first.
         """
         left = count
         while left:
             if connection.readable():
-                return
+                return False
             moved = self._kernel(stream, connection, min(left, _STEP)) or self._copy(stream, connection, left)
             left -= moved
             self._tell(moved)
+        return True
 
     def close(self) -> None:
         """Give the pipe back. Repeatable."""
