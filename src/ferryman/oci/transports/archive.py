@@ -42,7 +42,7 @@ from ferryman.oci.transports.saved import (
     make_manifest,
     parse_saved,
 )
-from ferryman.oci.transports.streams import PIECE, Region
+from ferryman.oci.transports.streams import PIECE, Region, writing
 from ferryman.oci.transports.tars import Member, no_links, refuse_twice, scan
 
 DOCUMENTS: Final = frozenset({"index.json", "oci-layout", "manifest.json"})
@@ -297,7 +297,8 @@ def _decompressed(file: BinaryIO, compression: str, name: str, options: Transpor
         with opened(file, compression, limits.memory) as stream:
             while data := stream.read1(PIECE):
                 budget.add(name, len(data))
-                fresh.write(data)
+                with writing(Path(name)):
+                    fresh.write(data)
     except BaseException:
         fresh.close()
         raise

@@ -8,6 +8,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from ferryman.oci.transports.options import TransportOptions
 from ferryman.oci.transports.packed import Nothing, PackedTarget
 from ferryman.oci.transports.packing import Style
 from ferryman.oci.transports.reading import LayoutSource
+from ferryman.oci.transports.streams import writing
 
 UNPACKED: Final = (
     "This Docker Engine keeps layers without compression and no manifests: what is pushed or saved from it later has other "
@@ -111,7 +113,8 @@ class EngineSource:
         file = tempfile.TemporaryFile(dir=self._options.temporary, buffering=0)  # noqa: SIM115 - the archive closes it
         try:
             for piece in self._engine.export(name):
-                file.write(piece)
+                with writing(self._options.temporary or Path(tempfile.gettempdir())):
+                    file.write(piece)
         except BaseException:
             file.close()
             raise

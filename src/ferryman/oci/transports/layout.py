@@ -27,7 +27,7 @@ from ferryman.oci.transports.entries import (
     parse_index,
 )
 from ferryman.oci.transports.reading import LayoutSource
-from ferryman.oci.transports.streams import PIECE, Region, pour
+from ferryman.oci.transports.streams import PIECE, Region, pour, writing
 
 PARTIAL: Final = ".partial"
 """Folder in the layout for blobs on their way; it is gone when nothing is."""
@@ -131,7 +131,7 @@ class LayoutTarget:
         resume: ResumeUpload | None,  # noqa: ARG002 - what arrived is found in the folder itself
     ) -> None:
         """Store a blob, from where an earlier attempt stopped. Raises `Corrupt` when the bytes do not match."""
-        with self._alone(blob.digest):
+        with self._alone(blob.digest), writing(self._path(blob.digest)):
             if self.has_blob(blob):
                 return
             self._prepare()
@@ -146,9 +146,9 @@ class LayoutTarget:
 
     def put_manifest(self, manifest: Manifest, tag: str | None) -> None:
         """Store a manifest, and list it under `tag`; what had that name before is listed no more."""
-        self._prepare()
         digest = manifest.digest
-        with self._alone(digest):
+        with self._alone(digest), writing(self._path(digest)):
+            self._prepare()
             if not self.has_blob(Descriptor("", digest, len(manifest.raw))):
                 replace_file(self._path(digest), manifest.raw)
         with self._lock:
@@ -194,8 +194,8 @@ class LayoutTarget:
             raise
 
     def _list(self, listed: list[tuple[Descriptor, str | None]]) -> None:
-        with _locked(self._folder):
-            path = self._folder / "index.json"
+        path = self._folder / "index.json"
+        with writing(path), _locked(self._folder):
             index = LayoutIndex()
             if path.exists():
                 index = parse_index(read_document(path, MOST_INDEX, str(self._folder)), str(self._folder))

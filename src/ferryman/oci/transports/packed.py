@@ -12,6 +12,7 @@ from ferryman.core.errors import Conflict
 from ferryman.oci.manifest import Descriptor, Manifest
 from ferryman.oci.ports import BlobStream, ResumeUpload
 from ferryman.oci.transports.packing import Packer, Sink, Sparse, Style
+from ferryman.oci.transports.streams import writing
 
 
 class Delivery(Sink, Protocol):
@@ -145,9 +146,10 @@ class FileDelivery:
 
     def write(self, piece: bytes | memoryview, /) -> None:
         """Write to a file that has no name yet, where the file system knows such files."""
-        if self._file is None:
-            self._file = self._begin()
-        self._file.write(piece)
+        with writing(self._path):
+            if self._file is None:
+                self._file = self._begin()
+            self._file.write(piece)
 
     def undo(self, to: int, /) -> bool:
         """Cut the file."""
@@ -158,6 +160,10 @@ class FileDelivery:
 
     def finish(self) -> None:
         """Bring the file to its name, durably."""
+        with writing(self._path):
+            self._finish()
+
+    def _finish(self) -> None:
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())

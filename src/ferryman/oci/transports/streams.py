@@ -3,6 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -10,6 +12,7 @@ from ferryman.core.digests import new_hasher
 from ferryman.core.errors import Corrupt, Invalid, Unavailable
 from ferryman.oci.manifest import Descriptor
 from ferryman.oci.ports import BlobStream
+from ferryman.transfer.failures import disk_error
 
 PIECE: Final = 1 << 20
 """Bytes that move at once."""
@@ -124,6 +127,15 @@ def _pieces(blob: Descriptor, source: Callable[[int], BlobStream], at: int) -> I
             if failures >= TRIES:
                 raise
             time.sleep(min(30.0, error.retry_after or 0.1 * 2**failures))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Translate what the file system says while `path` is written: `Exhausted` (`disk_full`), `Denied`, `Invalid` and so on."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 def mismatch(blob: Descriptor, found: str) -> Corrupt:
