@@ -66,6 +66,15 @@ class TestOciArchive:
         (tmp_path / "a.tar.gz").write_bytes(gzip.compress((tmp_path / "a.tar").read_bytes(), 1))
         assert all_of(f"oci-archive:{tmp_path}/a.tar.gz:one") == all_of(f"oci:{store.folder}:one")
 
+    def test_a_bomb_is_refused_before_the_disk_is_full(self, tmp_path):
+        (tmp_path / "b.tar.gz").write_bytes(gzip.compress(bytes(80 << 20), 9))
+        with pytest.raises(Invalid) as error:
+            open_source(
+                parse_location(f"oci-archive:{tmp_path}/b.tar.gz"), TransportOptions(temporary=tmp_path)
+            )
+        assert error.value.code == "archive_limit"
+        assert [path.name for path in tmp_path.iterdir()] == ["b.tar.gz"]
+
     def test_the_archive_is_there_whole_or_not_at_all(self, store, tmp_path):
         source = open_source(parse_location(f"oci:{store.folder}"))
         target = open_target(parse_location(f"oci-archive:{tmp_path}/a.tar"))
