@@ -35,7 +35,8 @@ def sqlite_url(path: Path) -> str:
 
 
 class Database:
-    """Runs functions in transactions. `read` and `write` may be called from any event loop, `write_now` from any thread.
+    """Runs functions in transactions. `read` and `write` may be called from any event loop, `read_now` and
+    `write_now` from any thread.
 
     A function may run more than once when other transactions got in its way; so it changes nothing but the database.
     """
@@ -68,6 +69,12 @@ class Database:
     def write_now(self, fn: Callable[[Connection], T]) -> T:
         """`write` for callers without an event loop; blocks."""
         return self._change(fn).result()
+
+    def read_now(self, fn: Callable[[Connection], T]) -> T:
+        """`read` for callers without an event loop; blocks, and runs `fn` in the calling thread."""
+        with self._gate:
+            self._refuse_when_closed()
+        return self._transact(fn)
 
     async def answers(self) -> bool:
         """Tell whether the database answers. Raises `Unavailable` when it cannot be reached."""
