@@ -35,9 +35,9 @@ def sqlite_url(path: Path) -> str:
 
 
 class Database:
-    """Runs functions in transactions. `read` and `write` may be called from any event loop, `read_now` and
-    `write_now` from any thread.
+    """Runs functions in transactions.
 
+    `read` and `write` may be called from any event loop, `read_now` and `write_now` from any thread.
     A function may run more than once when other transactions got in its way; so it changes nothing but the database.
     """
 

@@ -103,9 +103,7 @@ def depot_full(used_bytes: int, size: int, quota: int) -> Exhausted:
     return problem
 
 
-def set_lost(
-    connection: Connection, blob: Blob, now: float, detail: str, set_aside: str | None
-) -> list[str]:
+def set_lost(connection: Connection, blob: Blob, now: float, detail: str, set_aside: str | None) -> list[str]:
     """Record that the content of a blob is gone; return the repositories that have it."""
     digest = str(blob.digest)
     connection.execute(delete(LOST).where(LOST.c.digest == digest))
@@ -143,7 +141,9 @@ def repositories_of(connection: Connection, digest: str, limit: int) -> list[str
     linked = select(LINKS.c.repository).where(LINKS.c.digest == digest)
     named = select(MANIFESTS.c.repository).where(MANIFESTS.c.digest == digest)
     both = linked.union(named).subquery()
-    return list(connection.execute(select(both.c.repository).order_by(both.c.repository).limit(limit)).scalars())
+    return list(
+        connection.execute(select(both.c.repository).order_by(both.c.repository).limit(limit)).scalars()
+    )
 
 
 def after(connection: Connection, digest: str, limit: int) -> list[Blob]:

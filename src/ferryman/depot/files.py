@@ -1,10 +1,10 @@
 """The folder of the depot: where what lies, and how it gets there so that a power cut takes nothing away.
 
-    blobs/sha256/ab/abcd…     content, immutable
-    partial/sha256/abcd…      content of a known digest that is arriving; another attempt goes on with it
-    uploads/ID                content that is arriving
-    damaged/sha256-abcd….N    what a check set aside
-    lock, gate, generation    see `lock` and `generation`
+blobs/sha256/ab/abcd…     content, immutable
+partial/sha256/abcd…      content of a known digest that is arriving; another attempt goes on with it
+uploads/ID                content that is arriving
+damaged/sha256-abcd….N    what a check set aside
+lock, gate, generation    see `lock` and `generation`
 """
 
 import errno
@@ -53,11 +53,11 @@ class Files:
         """Give durable content its name, durably. What had the name before is replaced by the same."""
         place = self.blob(digest)
         try:
-            os.rename(arrived, place)
+            arrived.rename(place)
         except FileNotFoundError:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(place.parent.parent)
-            os.rename(arrived, place)
+            arrived.rename(place)
         sync_folder(place.parent)
 
     def set_aside(self, digest: Digest) -> str:
@@ -65,7 +65,7 @@ class Files:
         stem = f"{digest.algorithm}-{digest.hex}"
         number = 1 + sum(1 for _ in self.damaged.glob(f"{stem}.*"))
         aside = self.damaged / f"{stem}.{number}"
-        os.rename(self.blob(digest), aside)
+        self.blob(digest).rename(aside)
         sync_folder(self.damaged)
         return str(aside.relative_to(self.folder))
 
@@ -111,11 +111,13 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def translated(path: Path, size: int = 0) -> Iterator[None]:
-    """Turn errors of the disk into those of `core.errors`."""
+def translated(path: Path, size: int = 0, *, missing: bool = True) -> Iterator[None]:
+    """Turn errors of the disk into those of `core.errors`; without `missing` not that of a file that is not there."""
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not missing:
+            raise
         raise unwritable(path, error, size) from error
 
 

@@ -123,7 +123,10 @@ def forget(connection: Connection, holders: list[str]) -> None:
 
 def forget_expired(connection: Connection, now: float) -> None:
     """Delete holds whose lifetime is over, and what was held by none."""
-    forget(connection, list(connection.execute(select(HOLDS.c.holder).where(HOLDS.c.expires_at <= now)).scalars()))
+    forget(
+        connection,
+        list(connection.execute(select(HOLDS.c.holder).where(HOLDS.c.expires_at <= now)).scalars()),
+    )
     connection.execute(delete(HELD).where(HELD.c.holder.not_in(select(HOLDS.c.holder))))
 
 

@@ -15,7 +15,7 @@ CHECK_EVERY: Final = 64 << 20
 """Bytes after which the room is looked at again."""
 _READ: Final = 1 << 20
 
-Settle = Callable[[Path, Digest, int, Origin], Blob]
+Settle = Callable[[Path, Digest, int], Blob]
 """Gives a verified, durable file its name and its record."""
 Room = Callable[[int], None]
 """Raises `Exhausted` when so many bytes do not fit."""
@@ -29,7 +29,15 @@ class BlobWriter:
     """
 
     def __init__(
-        self, path: Path, handle: int, origin: Origin, algorithm: str, settle: Settle, room: Room, *, keep: bool
+        self,
+        path: Path,
+        handle: int,
+        origin: Origin,
+        algorithm: str,
+        settle: Settle,
+        room: Room,
+        *,
+        keep: bool,
     ) -> None:
         """Own `handle`, a locked file at `path`; `keep` is whether `abort` leaves it for another attempt."""
         self.id = path.name
@@ -101,7 +109,7 @@ class BlobWriter:
             raise mismatch(wanted, found, self.offset)
         with translated(self._path):
             os.fsync(self._handle)
-        blob = self._settle(self._path, found, self.offset, self._origin)
+        blob = self._settle(self._path, found, self.offset)
         self._close()
         return blob
 

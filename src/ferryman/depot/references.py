@@ -1,0 +1,339 @@
+"""Statements that change references: manifests, tags, links, pins. Each function is one transaction or part of one."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, insert, select
+
+from ferryman.core.digests import Digest
+from ferryman.core.errors import Conflict, Invalid, NotFound
+from ferryman.db.values import clean, dump
+from ferryman.depot import content
+from ferryman.depot.model import Blob, Origin, Pin
+from ferryman.depot.tables import (
+    BLOBS,
+    EDGES,
+    HISTORY,
+    LINKS,
+    MANIFESTS,
+    PINS,
+    TAGS,
+    add,
+    origin_values,
+    put,
+    share,
+    upsert,
+)
+from ferryman.oci import media
+from ferryman.oci.manifest import Descriptor, Manifest
+
+MOST_NAMED: Final = 5
+"""Digests that an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A manifest to be stored, and on which conditions; see `Depot.put_manifest`."""
+
+    repository: str
+    manifest: Manifest
+    blob: Blob
+    tag: str | None
+    holder: str | None
+    quota: int
+    sparse: bool
+    linked: bool
+    immutable: bool
+
+
+def put_manifest(connection: Connection, arriving: Arriving) -> None:
+    """Store and name a manifest whose file is in place. Raises as `Depot.put_manifest`."""
+    manifest, repository = arriving.manifest, arriving.repository
+    share(connection)
+    blobs, children = needed(connection, arriving)
+    content.add_blob(connection, arriving.blob, arriving.quota, arriving.holder)
+    digest, now = str(manifest.digest), arriving.blob.origin.at
+    edges = dict.fromkeys(blobs, False) | dict.fromkeys(children, True)
+    put(
+        connection,
+        EDGES,
+        [{"parent": digest, "child": child, "is_manifest": kind} for child, kind in edges.items()],
+    )
+    _put_row(connection, arriving, now)
+    put(
+        connection,
+        LINKS,
+        [{"repository": repository, "digest": blob, "created_at": now} for blob in dict.fromkeys(blobs)],
+    )
+    if arriving.tag is not None:
+        set_tag(
+            connection,
+            repository,
+            arriving.tag,
+            manifest.digest,
+            arriving.blob.origin,
+            immutable=arriving.immutable,
+        )
+    add(connection, "generation", 1)
+
+
+def _put_row(connection: Connection, arriving: Arriving, now: float) -> None:
+    manifest = arriving.manifest
+    row = {
+        "repository": arriving.repository,
+        "digest": str(manifest.digest),
+        "media_type": clean(manifest.media_type),
+        "size": len(manifest.raw),
+        "artifact_type": clean(manifest.artifact_type) if manifest.artifact_type else None,
+        "subject": str(manifest.subject.digest) if manifest.subject else None,
+        "annotations": clean(dump(dict(manifest.annotations))) if manifest.annotations else None,
+        "created_at": now,
+    }
+    statement = upsert(connection, MANIFESTS)
+    changing = {name: row[name] for name in ("media_type", "artifact_type", "subject", "annotations")}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["repository", "digest"], set_=changing), row
+    )
+
+
+def needed(connection: Connection, arriving: Arriving) -> tuple[list[str], list[str]]:
+    """Return blobs that are there and children a manifest names. Raises `Invalid` when what must be there is not."""
+    manifest = arriving.manifest
+    wanted = {str(blob.digest): blob for blob in manifest.blobs}
+    children = list(dict.fromkeys(str(child.digest) for child in manifest.children))
+    if arriving.linked:
+        present = _linked(connection, arriving.repository, list(wanted))
+    else:
+        present = content.there(connection, list(wanted))
+    missing = [
+        digest for digest, blob in wanted.items() if digest not in present and not _may_lack(manifest, blob)
+    ]
+    if not arriving.sparse and media.is_known(manifest.media_type):
+        known = _of_repository(connection, arriving.repository, children)
+        missing += [child for child in children if child not in known]
+    if missing:
+        raise _blob_missing(arriving.repository, manifest, missing)
+    return [digest for digest in wanted if digest in present], children
+
+
+def _may_lack(manifest: Manifest, blob: Descriptor) -> bool:
+    """Whether a blob may be missing: layers that are fetched elsewhere, and what documents of an unknown kind name."""
+    return media.plain(blob.media_type) in media.NON_DISTRIBUTABLE or not media.is_known(manifest.media_type)
+
+
+def _linked(connection: Connection, repository: str, digests: list[str]) -> set[str]:
+    there = content.there(connection, digests)
+    statement = select(LINKS.c.digest).where(LINKS.c.repository == repository)
+    if len(digests) <= 400:
+        statement = statement.where(LINKS.c.digest.in_(digests))
+    return there & set(connection.execute(statement).scalars())
+
+
+def _of_repository(connection: Connection, repository: str, digests: list[str]) -> set[str]:
+    statement = select(MANIFESTS.c.digest).where(MANIFESTS.c.repository == repository)
+    if len(digests) <= 400:
+        statement = statement.where(MANIFESTS.c.digest.in_(digests))
+    return set(connection.execute(statement).scalars())
+
+
+def set_tag(
+    connection: Connection,
+    repository: str,
+    tag: str,
+    digest: Digest,
+    origin: Origin,
+    *,
+    immutable: bool = False,
+) -> None:
+    """Let a tag name a manifest of the repository. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
+    here = and_(MANIFESTS.c.repository == repository, MANIFESTS.c.digest == str(digest))
+    media_type = connection.execute(select(MANIFESTS.c.media_type).where(here)).scalar()
+    if media_type is None:
+        raise unknown_manifest(repository, str(digest))
+    # A row that is written first is locked on PostgreSQL as well: two who set one tag come one after the other.
+    at = and_(TAGS.c.repository == repository, TAGS.c.tag == tag)
+    before = connection.execute(select(TAGS.c.digest).where(at).with_for_update()).scalar()
+    if before is not None and before != str(digest) and immutable:
+        raise Conflict(
+            "tag_immutable",
+            f"The tag '{repository}:{tag}' names {before} and cannot be moved.",
+            advice="Push under a new tag; tags of this repository stay what they are.",
+        )
+    row = {
+        "repository": repository,
+        "tag": tag,
+        "digest": str(digest),
+        "media_type": media_type,
+        "updated_at": origin.at,
+    }
+    statement = upsert(connection, TAGS)
+    changing = {name: row[name] for name in ("digest", "media_type", "updated_at")}
+    if immutable and before is None:  # somebody may have been faster
+        if connection.execute(statement.on_conflict_do_nothing(), row).rowcount == 0:
+            return set_tag(connection, repository, tag, digest, origin, immutable=True)
+    else:
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["repository", "tag"], set_=changing), row
+        )
+    if before != str(digest):
+        note(connection, repository, tag, str(digest), origin)
+    return None
+
+
+def tag(
+    connection: Connection, repository: str, digest: Digest, name: str, origin: Origin, *, immutable: bool
+) -> None:
+    """Let a tag name a manifest. Raises as `set_tag`."""
+    share(connection)
+    set_tag(connection, repository, name, digest, origin, immutable=immutable)
+    add(connection, "generation", 1)
+
+
+def untag(connection: Connection, repository: str, name: str, origin: Origin) -> Digest:
+    """Take a tag away. Raises `NotFound` (`manifest_unknown`), `Conflict` (`pinned`)."""
+    at = and_(TAGS.c.repository == repository, TAGS.c.tag == name)
+    digest = connection.execute(select(TAGS.c.digest).where(at)).scalar()
+    if digest is None:
+        raise unknown_manifest(repository, name)
+    refuse_pinned(connection, repository, [name], [])
+    drop_tags(connection, repository, [name], origin)
+    add(connection, "generation", 1)
+    return Digest.parse(digest)
+
+
+def note(connection: Connection, repository: str, tag: str, digest: str | None, origin: Origin) -> None:
+    """Append to the history of a tag."""
+    values = {"repository": repository, "tag": tag, "digest": digest, "at": origin.at}
+    connection.execute(insert(HISTORY).values(**values, **origin_values(origin)))
+
+
+def drop_tags(connection: Connection, repository: str, tags: list[str], origin: Origin) -> None:
+    """Take tags away."""
+    for tag in tags:
+        at = and_(TAGS.c.repository == repository, TAGS.c.tag == tag)
+        if connection.execute(delete(TAGS).where(at)).rowcount:
+            note(connection, repository, tag, None, origin)
+
+
+def drop_manifests(connection: Connection, repository: str, digests: list[str]) -> int:
+    """Take manifests out of a repository, with the links of blobs that nothing in it names any more."""
+    dropped = 0
+    for digest in digests:
+        here = and_(MANIFESTS.c.repository == repository, MANIFESTS.c.digest == digest)
+        dropped += connection.execute(delete(MANIFESTS).where(here)).rowcount
+    for digest in digests:
+        others = (
+            select(EDGES.c.parent)
+            .join(MANIFESTS, and_(MANIFESTS.c.digest == EDGES.c.parent, MANIFESTS.c.repository == repository))
+            .where(EDGES.c.child == LINKS.c.digest)
+        )
+        named = select(EDGES.c.child).where(EDGES.c.parent == digest)
+        connection.execute(
+            delete(LINKS).where(LINKS.c.repository == repository, LINKS.c.digest.in_(named), ~others.exists())
+        )
+    return dropped
+
+
+def link(connection: Connection, repository: str, digest: str, now: float) -> None:
+    """Make a blob part of a repository. Raises `NotFound` (`blob_unknown`)."""
+    share(connection)
+    if connection.execute(select(BLOBS.c.digest).where(BLOBS.c.digest == digest)).first() is None:
+        raise unknown_blob(digest)
+    put(connection, LINKS, [{"repository": repository, "digest": digest, "created_at": now}])
+    add(connection, "generation", 1)
+
+
+def unlink(connection: Connection, repository: str, digest: str) -> None:
+    """Take a blob out of a repository. Raises `NotFound` (`blob_unknown`), `Conflict` (`blob_needed`)."""
+    user = connection.execute(
+        select(MANIFESTS.c.digest)
+        .join(EDGES, EDGES.c.parent == MANIFESTS.c.digest)
+        .where(MANIFESTS.c.repository == repository, EDGES.c.child == digest)
+        .limit(1)
+    ).scalar()
+    if user is not None:
+        raise Conflict(
+            "blob_needed",
+            f"The blob {digest} is part of the manifest {user} in '{repository}'.",
+            advice="Delete that manifest first.",
+        )
+    here = and_(LINKS.c.repository == repository, LINKS.c.digest == digest)
+    if connection.execute(delete(LINKS).where(here)).rowcount == 0:
+        raise unknown_blob(digest, repository)
+    add(connection, "generation", 1)
+
+
+def put_pin(connection: Connection, pin: Pin, repository: str | None, tag: str | None) -> None:
+    """Pin a reference, or a digest when `repository` is None. Raises `NotFound`."""
+    share(connection)
+    if repository is None:
+        if content.find(connection, Digest.parse(pin.target)) is None:
+            raise unknown_blob(pin.target)
+    elif (
+        connection.execute(
+            select(TAGS.c.tag).where(TAGS.c.repository == repository, TAGS.c.tag == tag)
+        ).first()
+        is None
+    ):
+        raise unknown_manifest(repository, tag or "")
+    digest = pin.target if repository is None else None
+    row = {"target": pin.target, "repository": repository, "tag": tag, "digest": digest}
+    put(connection, PINS, [{**row, "at": pin.at, "by": pin.by[:100]}])
+
+
+def drop_pin(connection: Connection, target: str) -> bool:
+    """Take a pin away; False when there is none."""
+    return connection.execute(delete(PINS).where(PINS.c.target == target)).rowcount > 0
+
+
+def refuse_pinned(connection: Connection, repository: str, tags: list[str], digests: list[str]) -> None:
+    """Raise `Conflict` (`pinned`) when one of these tags or digests is pinned."""
+    for row in connection.execute(select(PINS)):
+        if (row.repository == repository and row.tag in tags) or row.digest in digests:
+            raise Conflict(
+                "pinned",
+                f"'{row.target}' is pinned since it must stay.",
+                advice=f"Take the pin away first: ferry depot unpin {row.target}",
+            )
+
+
+def _blob_missing(repository: str, manifest: Manifest, missing: list[str]) -> Invalid:
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    problem = Invalid(
+        "manifest_blob_unknown",
+        f"The manifest {manifest.digest} names {', '.join(missing[:MOST_NAMED])}{more}, "
+        f"which '{repository}' does not have.",
+        advice="Send what a manifest names before the manifest itself.",
+    )
+    problem.details = {"missing": missing}
+    return problem
+
+
+def unknown_manifest(repository: str | None, wanted: str) -> NotFound:
+    """Return the error of a manifest that is not there."""
+    joined = "@" if ":" in wanted else ":"
+    what = f"{repository}{joined}{wanted}" if repository else wanted
+    return NotFound(
+        "manifest_unknown",
+        f"The depot has no '{what[:400]}'.",
+        advice="See 'ferry depot ls' for what is there.",
+    )
+
+
+def unknown_blob(digest: Any, repository: str | None = None) -> NotFound:
+    """Return the error of a blob that is not there."""
+    where = f"'{repository}'" if repository else "The depot"
+    return NotFound(
+        "blob_unknown",
+        f"{where} has no blob {str(digest)[:200]}.",
+        advice="Fetch what it belongs to again.",
+    )
+
+
+def unknown_repository(repository: str) -> NotFound:
+    """Return the error of a repository that is not there."""
+    return NotFound(
+        "repository_unknown",
+        f"The depot has no repository '{repository[:300]}'.",
+        advice="See 'ferry depot ls' for what is there.",
+    )
