@@ -21,6 +21,7 @@ from ferryman.depot.tables import (
     origin_of,
     origin_values,
     put,
+    upsert,
 )
 
 
@@ -58,22 +59,16 @@ def add_blob(connection: Connection, blob: Blob, quota: int, holder: str | None)
     digest = str(blob.digest)
     if holder is not None:
         put(connection, HELD, [{"holder": holder, "digest": digest}])
-    known = find(connection, blob.digest)
-    if known is not None:
-        return known
-    put(
-        connection,
-        BLOBS,
-        [
-            {
-                "digest": digest,
-                "size": blob.size,
-                "created_at": blob.created_at,
-                "checked_at": None,
-                **origin_values(blob.origin),
-            }
-        ],
-    )
+    row = {
+        "digest": digest,
+        "size": blob.size,
+        "created_at": blob.created_at,
+        "checked_at": None,
+        **origin_values(blob.origin),
+    }
+    added = connection.execute(upsert(connection, BLOBS).on_conflict_do_nothing(), row).rowcount
+    if not added:  # also when another process was faster just now
+        return find(connection, blob.digest) or blob
     connection.execute(delete(LOST).where(LOST.c.digest == digest))
     _count(connection, blob.size, quota)
     return blob

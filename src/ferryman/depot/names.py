@@ -133,15 +133,18 @@ class Names(Content):
     ) -> None:
         """Name a manifest that is in `repository`. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
         check_names(repository, tag)
-        self._change(lambda c: references.tag(c, repository, digest, tag, origin, immutable=immutable))
+        now = self.clock.now()
+        self._change(lambda c: references.tag(c, repository, digest, tag, origin, now, immutable=immutable))
 
     def untag(self, repository: str, tag: str, origin: Origin) -> Digest:
         """Take a tag away; the manifest stays. Returns what it named. Raises `NotFound`, `Conflict` (`pinned`)."""
-        return self._change(lambda c: references.untag(c, repository, tag, origin))
+        now = self.clock.now()
+        return self._change(lambda c: references.untag(c, repository, tag, origin, now))
 
     def delete_manifest(self, repository: str, digest: Digest, origin: Origin) -> Removal:
         """Take a manifest and all tags that name it out of a repository. Raises `NotFound`, `Conflict` (`pinned`)."""
-        return self._change(lambda c: sweeping.remove(c, repository, str(digest), origin, alone_only=True))
+        now, wanted = self.clock.now(), str(digest)
+        return self._change(lambda c: sweeping.remove(c, repository, wanted, origin, now, alone_only=True))
 
     def removal(self, repository: str, tag_or_digest: str) -> Removal:
         """Say what `remove` would take. Raises `NotFound`, `Conflict` (`pinned`)."""
@@ -153,8 +156,8 @@ class Names(Content):
 
         Content goes with the next sweep. Raises `NotFound`, `Conflict` (`pinned`).
         """
-        wanted = _wanted(tag_or_digest)
-        return self._change(lambda c: sweeping.remove(c, repository, wanted, origin))
+        now, wanted = self.clock.now(), _wanted(tag_or_digest)
+        return self._change(lambda c: sweeping.remove(c, repository, wanted, origin, now))
 
     def repositories(self, after: str = "", limit: int = 100, prefix: str = "") -> list[str]:
         """Return repositories behind `after`, in the order of their bytes."""

@@ -52,7 +52,7 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
     share(connection)
     blobs, children = needed(connection, arriving)
     content.add_blob(connection, arriving.blob, arriving.quota, arriving.holder)
-    digest, now = str(manifest.digest), arriving.blob.origin.at
+    digest, now = str(manifest.digest), arriving.blob.created_at
     edges = dict.fromkeys(blobs, False) | dict.fromkeys(children, True)
     put(
         connection,
@@ -72,6 +72,7 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
             arriving.tag,
             manifest.digest,
             arriving.blob.origin,
+            now,
             immutable=arriving.immutable,
         )
     add(connection, "generation", 1)
@@ -142,6 +143,7 @@ def set_tag(
     tag: str,
     digest: Digest,
     origin: Origin,
+    now: float,
     *,
     immutable: bool = False,
 ) -> None:
@@ -164,55 +166,64 @@ def set_tag(
         "tag": tag,
         "digest": str(digest),
         "media_type": media_type,
-        "updated_at": origin.at,
+        "updated_at": now,
     }
     statement = upsert(connection, TAGS)
     changing = {name: row[name] for name in ("digest", "media_type", "updated_at")}
     if immutable and before is None:  # somebody may have been faster
         if connection.execute(statement.on_conflict_do_nothing(), row).rowcount == 0:
-            return set_tag(connection, repository, tag, digest, origin, immutable=True)
+            return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
     else:
         connection.execute(
             statement.on_conflict_do_update(index_elements=["repository", "tag"], set_=changing), row
         )
     if before != str(digest):
-        note(connection, repository, tag, str(digest), origin)
+        note(connection, repository, tag, str(digest), origin, now)
     return None
 
 
 def tag(
-    connection: Connection, repository: str, digest: Digest, name: str, origin: Origin, *, immutable: bool
+    connection: Connection,
+    repository: str,
+    digest: Digest,
+    name: str,
+    origin: Origin,
+    now: float,
+    *,
+    immutable: bool,
 ) -> None:
     """Let a tag name a manifest. Raises as `set_tag`."""
     share(connection)
-    set_tag(connection, repository, name, digest, origin, immutable=immutable)
+    set_tag(connection, repository, name, digest, origin, now, immutable=immutable)
     add(connection, "generation", 1)
 
 
-def untag(connection: Connection, repository: str, name: str, origin: Origin) -> Digest:
+def untag(connection: Connection, repository: str, name: str, origin: Origin, now: float) -> Digest:
     """Take a tag away. Raises `NotFound` (`manifest_unknown`), `Conflict` (`pinned`)."""
     at = and_(TAGS.c.repository == repository, TAGS.c.tag == name)
     digest = connection.execute(select(TAGS.c.digest).where(at)).scalar()
     if digest is None:
         raise unknown_manifest(repository, name)
     refuse_pinned(connection, repository, [name], [])
-    drop_tags(connection, repository, [name], origin)
+    drop_tags(connection, repository, [name], origin, now)
     add(connection, "generation", 1)
     return Digest.parse(digest)
 
 
-def note(connection: Connection, repository: str, tag: str, digest: str | None, origin: Origin) -> None:
+def note(
+    connection: Connection, repository: str, tag: str, digest: str | None, origin: Origin, now: float
+) -> None:
     """Append to the history of a tag."""
-    values = {"repository": repository, "tag": tag, "digest": digest, "at": origin.at}
+    values = {"repository": repository, "tag": tag, "digest": digest, "at": now}
     connection.execute(insert(HISTORY).values(**values, **origin_values(origin)))
 
 
-def drop_tags(connection: Connection, repository: str, tags: list[str], origin: Origin) -> None:
+def drop_tags(connection: Connection, repository: str, tags: list[str], origin: Origin, now: float) -> None:
     """Take tags away."""
     for tag in tags:
         at = and_(TAGS.c.repository == repository, TAGS.c.tag == tag)
         if connection.execute(delete(TAGS).where(at)).rowcount:
-            note(connection, repository, tag, None, origin)
+            note(connection, repository, tag, None, origin, now)
 
 
 def drop_manifests(connection: Connection, repository: str, digests: list[str]) -> int:

@@ -87,7 +87,7 @@ def delete_unneeded(connection: Connection, doomed: Sequence[str], before: float
         BLOBS.c.digest.in_(doomed), BLOBS.c.created_at <= before
     )
     up = first.cte("up", recursive=True)
-    up = up.union(select(EDGES.c.parent, up.c.root).join(up, EDGES.c.child == up.c.digest))
+    up = up.union(select(EDGES.c.parent, up.c.root).where(EDGES.c.child == up.c.digest))
     living = and_(HOLDS.c.holder == HELD.c.holder, HOLDS.c.expires_at > now)
     wanted = or_(
         exists(select(MANIFESTS.c.digest).where(MANIFESTS.c.digest == up.c.digest)),
@@ -115,12 +115,11 @@ def tidy(connection: Connection, before: float, now: float) -> None:
     alone(connection)
     holds.forget_expired(connection, now)
     used = exists(
-        select(EDGES.c.parent)
-        .join(
-            MANIFESTS,
-            and_(MANIFESTS.c.digest == EDGES.c.parent, MANIFESTS.c.repository == LINKS.c.repository),
+        select(EDGES.c.parent).where(
+            EDGES.c.child == LINKS.c.digest,
+            MANIFESTS.c.digest == EDGES.c.parent,
+            MANIFESTS.c.repository == LINKS.c.repository,
         )
-        .where(EDGES.c.child == LINKS.c.digest)
     )
     kept = exists(select(HELD.c.digest).where(HELD.c.digest == LINKS.c.digest))
     connection.execute(delete(LINKS).where(LINKS.c.created_at <= before, ~used, ~kept))
@@ -220,7 +219,7 @@ def expire(
     alone(connection)
     tags, manifests = expiring(connection, repository, rules, now)
     if tags or manifests:
-        references.drop_tags(connection, repository, tags, Origin(RULES, now))
+        references.drop_tags(connection, repository, tags, Origin(RULES, now), now)
         references.drop_manifests(connection, repository, manifests)
         add(connection, "generation", 1)
     return tags, manifests
@@ -246,12 +245,18 @@ def removal(connection: Connection, repository: str, wanted: str, *, alone_only:
 
 
 def remove(
-    connection: Connection, repository: str, wanted: str, origin: Origin, *, alone_only: bool = False
+    connection: Connection,
+    repository: str,
+    wanted: str,
+    origin: Origin,
+    now: float,
+    *,
+    alone_only: bool = False,
 ) -> Removal:
     """Take away what `removal` returns."""
     alone(connection)
     found = removal(connection, repository, wanted, alone_only=alone_only)
-    references.drop_tags(connection, repository, list(found.tags), origin)
+    references.drop_tags(connection, repository, list(found.tags), origin, now)
     references.drop_manifests(connection, repository, [str(digest) for digest in found.manifests])
     add(connection, "generation", 1)
     return found
