@@ -66,8 +66,8 @@ def add_blob(connection: Connection, blob: Blob, quota: int, holder: str | None)
         "checked_at": None,
         **origin_values(blob.origin),
     }
-    added = connection.execute(upsert(connection, BLOBS).on_conflict_do_nothing(), row).rowcount
-    if not added:  # also when another process was faster just now
+    adding = upsert(connection, BLOBS).on_conflict_do_nothing().returning(BLOBS.c.digest)
+    if connection.execute(adding, row).first() is None:  # also when another process was faster just now
         return find(connection, blob.digest) or blob
     connection.execute(delete(LOST).where(LOST.c.digest == digest))
     _count(connection, blob.size, quota)

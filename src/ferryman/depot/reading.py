@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, and_, exists, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, tuple_
 
 from ferryman.core.digests import Digest
 from ferryman.depot.model import Change, ManifestEntry, Pin, Ref
@@ -187,11 +187,11 @@ def generation(connection: Connection) -> int:
 
 def users(connection: Connection, digest: str, limit: int) -> list[str]:
     """Return references and manifests that need a blob, through manifests of manifests as well."""
-    up = select(literal(digest, String).label("digest")).cte("up", recursive=True)
+    up = select(EDGES.c.parent.label("digest")).where(EDGES.c.child == digest).cte("up", recursive=True)
     up = up.union(select(EDGES.c.parent).join(up, EDGES.c.child == up.c.digest))
     named = (
         select(TAGS.c.repository, TAGS.c.tag)
-        .join(up, TAGS.c.digest == up.c.digest)
+        .where(or_(TAGS.c.digest == digest, TAGS.c.digest.in_(select(up.c.digest))))
         .order_by(TAGS.c.repository, TAGS.c.tag)
         .limit(limit)
     )
@@ -200,7 +200,7 @@ def users(connection: Connection, digest: str, limit: int) -> list[str]:
         return found
     bare = (
         select(MANIFESTS.c.repository, MANIFESTS.c.digest)
-        .join(up, MANIFESTS.c.digest == up.c.digest)
+        .where(or_(MANIFESTS.c.digest == digest, MANIFESTS.c.digest.in_(select(up.c.digest))))
         .order_by(MANIFESTS.c.repository, MANIFESTS.c.digest)
         .limit(limit)
     )

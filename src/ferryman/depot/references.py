@@ -171,7 +171,8 @@ def set_tag(
     statement = upsert(connection, TAGS)
     changing = {name: row[name] for name in ("digest", "media_type", "updated_at")}
     if immutable and before is None:  # somebody may have been faster
-        if connection.execute(statement.on_conflict_do_nothing(), row).rowcount == 0:
+        adding = statement.on_conflict_do_nothing().returning(TAGS.c.tag)
+        if connection.execute(adding, row).first() is None:
             return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
     else:
         connection.execute(
