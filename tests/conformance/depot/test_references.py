@@ -154,7 +154,11 @@ def test_referrers(depot):
     found = depot.referrers("a", one.digest)
     assert {item.digest for item in found} == {sbom.digest, plain.digest}
     (typed,) = depot.referrers("a", one.digest, "text/sbom")
-    assert (typed.artifact_type, dict(typed.annotations), typed.size) == ("text/sbom", {"k": "ü"}, len(sbom.raw))
+    assert (typed.artifact_type, dict(typed.annotations), typed.size) == (
+        "text/sbom",
+        {"k": "ü"},
+        len(sbom.raw),
+    )
     assert depot.referrers("b", one.digest) == []
     by_config = depot.referrers("a", one.digest, "application/vnd.oci.image.config.v1+json")
     assert [item.digest for item in by_config] == [plain.digest]
@@ -238,7 +242,16 @@ def test_pins_stay(depot):
 
 @pytest.mark.parametrize(
     ("repository", "tag"),
-    [("A", "1"), ("a//b", "1"), ("../a", "1"), ("a", "-x"), ("a", "x" * 129), ("a:1", "1"), ("", "1"), ("a" * 256, "1")],
+    [
+        ("A", "1"),
+        ("a//b", "1"),
+        ("../a", "1"),
+        ("a", "-x"),
+        ("a", "x" * 129),
+        ("a:1", "1"),
+        ("", "1"),
+        ("a" * 256, "1"),
+    ],
 )
 def test_wrong_names_are_refused(depot, repository, tag):
     with pytest.raises(Invalid):
