@@ -47,7 +47,7 @@ def registry_options(words: Words, side: str) -> RegistryOptions:
         client_cert=_file(words, "cert"),
         client_key=_file(words, "key"),
         login=login_of(secret_from(creds, f"--{side}-creds")) if creds is not None else None,
-        logins=_logins(authfile),
+        logins=None,
         mirrors=mirrors_of(default_home()) if side == "src" else Mirrors(),
         allow=ALLOWED,
     )

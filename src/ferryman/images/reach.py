@@ -11,7 +11,6 @@ from typing import Final
 
 from ferryman.core.lent import Lent
 from ferryman.images.model import SideOrder
-from ferryman.oci.authfile import AuthFiles
 from ferryman.oci.mirrors import Mirrors
 from ferryman.oci.options import Login, RegistryOptions
 from ferryman.oci.session import Registries
@@ -110,7 +109,7 @@ def options_of(
         client_cert=cert,
         client_key=key,
         login=Login(side.username, side.password or "") if side.username else None,
-        logins=AuthFiles.of_text(side.authfile).login if side.authfile else None,
+        logins=None,
         mirrors=mirrors,
         allow=rule,
     )
