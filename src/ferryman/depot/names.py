@@ -35,11 +35,13 @@ class Names(Content):
         sparse: bool = False,
         linked: bool = False,
         immutable: bool = False,
+        incomplete: bool = False,
     ) -> None:
         """Store a manifest and, with `tag`, name it, atomically. Blobs must be there and become linked to `repository`.
 
         `linked`: they must be linked already, as a registry demands of pushes. `sparse`: children of an index may be
-        missing. `immutable`: a tag that names something else stays. A subject may always be missing.
+        missing. `incomplete`: blobs may be missing as well. `immutable`: a tag that names something else stays. A
+        subject may always be missing.
         Raises `Invalid` (`manifest_blob_unknown`, with `details["missing"]`), `Conflict` (`tag_immutable`),
         `Exhausted` (`depot_full`).
         """
@@ -54,6 +56,7 @@ class Names(Content):
             sparse=sparse,
             linked=linked,
             immutable=immutable,
+            incomplete=incomplete,
         )
         while not self._placed(arriving):
             pass

@@ -44,6 +44,7 @@ class Arriving:
     sparse: bool
     linked: bool
     immutable: bool
+    incomplete: bool = False
 
 
 def put_manifest(connection: Connection, arriving: Arriving) -> None:
@@ -51,9 +52,10 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
     manifest, repository = arriving.manifest, arriving.repository
     share(connection)
     blobs, children = needed(connection, arriving)
+    named = blobs if not arriving.incomplete else [str(blob.digest) for blob in manifest.blobs]
     content.add_blob(connection, arriving.blob, arriving.quota, arriving.holder)
     digest, now = str(manifest.digest), arriving.blob.created_at
-    edges = dict.fromkeys(blobs, False) | dict.fromkeys(children, True)
+    edges = dict.fromkeys(named, False) | dict.fromkeys(children, True)
     put(
         connection,
         EDGES,
@@ -106,9 +108,10 @@ def needed(connection: Connection, arriving: Arriving) -> tuple[list[str], list[
         present = _linked(connection, arriving.repository, list(wanted))
     else:
         present = content.there(connection, list(wanted))
-    missing = [
-        digest for digest, blob in wanted.items() if digest not in present and not _may_lack(manifest, blob)
-    ]
+    missing: list[str] = []
+    if not arriving.incomplete:
+        absent = (blob for digest, blob in wanted.items() if digest not in present)
+        missing = [str(blob.digest) for blob in absent if not _may_lack(manifest, blob)]
     if not arriving.sparse and media.is_known(manifest.media_type):
         known = _of_repository(connection, arriving.repository, children)
         missing += [child for child in children if child not in known]

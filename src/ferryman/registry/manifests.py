@@ -104,6 +104,7 @@ class Manifests:
             first,
             origin,
             sparse=rules.sparse,
+            incomplete=rules.sparse,
             linked=True,
             immutable=first in frozen,
         )

@@ -65,6 +65,17 @@ def test_children_come_first_unless_it_is_sparse(depot):
     assert depot.manifest("a", "1").children[0].digest == one.digest
 
 
+def test_an_incomplete_image_is_taken_when_asked_for(depot, clock):
+    store(depot, b"elsewhere")
+    made = image(b"elsewhere", b"missing")
+    depot.put_manifest("a", made, "1", ORIGIN, linked=True, sparse=True, incomplete=True)
+    assert depot.manifest("a", "1").raw == made.raw
+    assert not depot.has_blob_in("a", digest_of(b"elsewhere"))
+    depot.link_blob("a", store(depot, b"missing"))
+    depot.gc(clock.at, 0)
+    assert depot.has(digest_of(b"missing"))
+
+
 def test_foreign_layers_may_be_elsewhere(depot):
     store(depot, b"{}")
     layer = {
