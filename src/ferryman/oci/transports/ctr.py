@@ -10,7 +10,7 @@ import tempfile
 import termios
 from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Self
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Denied, FerryError, Invalid, NotFound, Unavailable
@@ -20,16 +20,14 @@ from ferryman.oci.transports.options import TransportOptions
 from ferryman.oci.transports.reading import read_all
 from ferryman.oci.transports.streams import PIECE
 
-DEFAULT_NAMESPACE: Final = "default"
-
 
 class Ctr:
-    """Runs `ctr` for one namespace. Thread-safe."""
+    """Runs `ctr` for one namespace; without one, that of `CONTAINERD_NAMESPACE`, or containerd's default. Thread-safe."""
 
     def __init__(self, namespace: str, options: TransportOptions) -> None:
         """Run nothing yet."""
         self._program = options.ctr
-        self._words = ["--namespace", namespace or DEFAULT_NAMESPACE]
+        self._words = ["--namespace", namespace] if namespace else []
         if options.containerd_address:
             self._words = ["--address", options.containerd_address, *self._words]
         self._words += ["--connect-timeout", f"{options.connect_timeout:g}s"]
