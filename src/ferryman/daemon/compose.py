@@ -18,6 +18,7 @@ from ferryman.core.lifecycle import Lifecycle, Service
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
+from ferryman.daemon.images import ImageRooms, image_rooms
 from ferryman.daemon.rules import HOOK, HOOK_PHASES, RuleRooms, rule_rooms
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
@@ -41,6 +42,8 @@ from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
+from ferryman.images.copy_handler import PHASES as COPY_PHASES
+from ferryman.images.model import KIND as COPY
 from ferryman.jobs.dispatch import LocalDispatch
 from ferryman.jobs.hub import Hub
 from ferryman.jobs.purge import Purger
@@ -109,6 +112,7 @@ class Rooms:
     speed: Speed
     changes: Changes
     rules: RuleRooms
+    images: ImageRooms
     statistics: Statistics
     history: History
 
@@ -133,7 +137,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
         raise
     worker = Worker(
         rooms.ledger,
-        {KIND: rooms.handler, HOOK: rooms.rules.handler},
+        {KIND: rooms.handler, HOOK: rooms.rules.handler, COPY: rooms.images.handler},
         limits=lambda: rooms.live.now().limits,
         alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
@@ -145,7 +149,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     following = [] if database.sqlite else [Following(rooms.settings)]
     retention = Retention(rooms.history, rooms.live)
     services: list[Service] = [*following, sweeper, purger, keeper, rooms.rules.failures, retention]
-    life = Lifecycle(EngineService(rooms.engine), *services, worker)
+    life = Lifecycle(EngineService(rooms.engine), rooms.images, *services, worker)
     return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
 
 
@@ -184,6 +188,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         speed=Speed(engine, service),
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
+        images=image_rooms(settings.home, database, ledger, clock, live, box, engine),
         statistics=Statistics(database, clock),
         history=History(ledger, downloads, FilterStore(database), clock),
     )
@@ -219,13 +224,14 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         rooms.statistics,
         settings=settings,
         renderer=renderer,
-        phases={KIND: PHASES, HOOK: HOOK_PHASES},
+        phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     parts = (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
         *rooms.rules.parts(rooms.live, renderer),
+        *rooms.images.parts(),
         _history(rooms, renderer),
         Part(
             "downloads",

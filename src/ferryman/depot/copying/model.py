@@ -17,6 +17,8 @@ class Place:
 
     def __str__(self) -> str:
         """Render registry and repository."""
+        if self.registry.endswith(":"):
+            return f"{self.registry}{self.repository}"
         return f"{self.registry}/{self.repository}" if self.repository else self.registry
 
 

@@ -1,0 +1,64 @@
+"""Builds what copies images: the depot of this home, the handler of copy jobs, and their API."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferryman.core.clock import Clock
+from ferryman.core.lent import Lent
+from ferryman.core.live import Live
+from ferryman.core.secrets import SecretBox
+from ferryman.db import Database
+from ferryman.depot.service import Depot
+from ferryman.images import api as images_api
+from ferryman.images.copy_handler import CopyHandler, CopyRooms
+from ferryman.images.reach import Reach
+from ferryman.images.service import Copies
+from ferryman.jobs.service import Ledger
+from ferryman.transfer.service import Engine
+from ferryman.web.part import Part
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRooms:
+    """The depot and what works on it. A `core.lifecycle.Service` that closes connections at the end."""
+
+    depot: Depot
+    reach: Reach
+    handler: CopyHandler
+    copies: Copies
+    ledger: Ledger
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return what they bring to the web."""
+        routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
+        return (Part("images", api=routes, bodies=images_api.BODIES),)
+
+    async def start(self) -> None:
+        """Nothing is opened before it is needed."""
+
+    async def stop(self) -> None:
+        """Close the connections that stayed open."""
+        await asyncio.to_thread(self.reach.close)
+
+
+def image_rooms(
+    home: Path,
+    database: Database,
+    ledger: Ledger,
+    clock: Clock,
+    live: Live,
+    box: SecretBox,
+    engine: Engine,
+) -> ImageRooms:
+    """Build them on `database`; copies are jobs of `ledger`, large blobs come by `engine`."""
+    depot = Depot(home / "depot", database, clock)
+    reach = Reach(Lent(home / "keys" / "lent-images"))
+    rooms = CopyRooms(depot, engine, box, reach, home / "depot" / "copying", clock)
+    return ImageRooms(
+        depot,
+        reach,
+        CopyHandler(rooms, private=lambda: live.now().private_addresses != "deny"),
+        Copies(ledger, live, box),
+        ledger,
+    )
