@@ -139,9 +139,9 @@ def _side(words: Words, side: str) -> dict[str, Any]:
         ("client_key", ("key",)),
         ("authfile", (f"{side}-authfile", "authfile")),
     ):
-        name = next((one for one in names if words.value(one) is not None), None)
-        if name is not None:
-            found[field] = _text(words.value(name) or "", name)
+        option = next((one for one in names if words.value(one) is not None), None)
+        if option is not None:
+            found[field] = _text(words.value(option) or "", option)
     return found
 
 
