@@ -1,7 +1,6 @@
 """Names for content: repositories, manifests, tags and what follows from them."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, Invalid
+from ferryman.core.ids import new_id
 from ferryman.depot import content, files, reading, references, sweeping
 from ferryman.depot.holds import Hold
 from ferryman.depot.model import Blob, Change, ManifestEntry, Origin, Ref, Removal
@@ -87,7 +87,7 @@ class Names(Content):
     @contextmanager
     def _written(self, raw: bytes) -> Iterator[Path]:
         """Write content to a file, durably; it is locked, so that no sweep takes it, and goes at the end."""
-        path = self._files.uploads / secrets.token_hex(16)
+        path = self._files.uploads / new_id()
         with files.translated(path, len(raw)):
             handle = take(path, make=True)
         assert handle is not None, "nobody else knows the name"

@@ -1,8 +1,6 @@
 """Content: blobs in and out, by digest. Every method blocks and is thread-safe; several processes may use one folder."""
 
 import os
-import re
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,6 +8,7 @@ from typing import Any, Final, TypeVar
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Exhausted
+from ferryman.core.ids import is_id, new_id
 from ferryman.core.units import format_size
 from ferryman.db import Database
 from ferryman.depot import check, content, files, holds, reading
@@ -24,7 +23,6 @@ from ferryman.depot.writer import BlobWriter, busy_upload, mismatch, take, unkno
 T = TypeVar("T")
 RESERVE: Final = 16 << 20
 """Bytes of the disk that are left to the database and the system."""
-_UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 _ALL: Final = 1 << 62
 
 
@@ -115,7 +113,7 @@ class Content:
         """
         self.check_room(size or 0)
         named = files.checked(expected).algorithm if expected else algorithm
-        path = self._files.uploads / secrets.token_hex(16)
+        path = self._files.uploads / new_id()
         writer = self._writer(path, named, origin, hold, keep=False)
         assert writer is not None, "nobody else knows the name"
         writer.expected = expected
@@ -126,7 +124,7 @@ class Content:
 
         Raises `NotFound` (`upload_unknown`), `Conflict` (`upload_busy`) while another writer has it.
         """
-        if not _UPLOAD.fullmatch(state.id):
+        if not is_id(state.id):
             raise unknown_upload(state.id)
         path = self._files.uploads / state.id
         try:
