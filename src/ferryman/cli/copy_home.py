@@ -21,7 +21,13 @@ class OpenDepot:
         self._hold: Hold | None = None
         try:
             self._database.migrate()
-            self.depot = Depot(settings.home / "depot", self._database, self._clock)
+            self.depot = Depot(
+                settings.depot,
+                self._database,
+                self._clock,
+                quota=lambda: settings.depot_bytes,
+                rules=lambda: settings.depot_retention,
+            )
             self._hold = self.depot.begin(holder)
         except BaseException:
             self.close()

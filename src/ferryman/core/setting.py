@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from ferryman.core.errors import Invalid
+from ferryman.core.retention import parse_rules
 from ferryman.core.timetable import Timetable
 from ferryman.core.units import parse_rate, parse_size
 
@@ -17,6 +18,7 @@ class Section(StrEnum):
 
     SPEED = "Speed"
     DOWNLOADS = "Downloads"
+    DEPOT = "Depot"
     REGISTRY = "Registry"
     QUEUE = "Queue"
     ACCESS = "Access"
@@ -69,6 +71,11 @@ def as_timetable(text: str) -> str:
     return _read(Timetable.parse, text)
 
 
+def as_retention(text: str) -> str:
+    """Return `text` when it is rules for tags. Raises `ValueError`."""
+    return _read(parse_rules, text)
+
+
 def _read(read: typing.Callable[[str], object], text: str) -> str:
     try:
         read(text)
@@ -92,3 +99,5 @@ Hours = Annotated[str, AfterValidator(as_timetable)]
 """Speed limits by weekday and time, see `core.timetable`."""
 Folder = Annotated[Path, AfterValidator(_absolute)]
 """A whole path; `~` is the home of the user who runs Ferryman."""
+Retention = Annotated[str, AfterValidator(as_retention)]
+"""Which tags of the depot stay, see `core.retention`."""

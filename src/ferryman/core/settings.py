@@ -33,6 +33,7 @@ from ferryman.core.setting import (
     as_timetable,
     setting,
 )
+from ferryman.core.settings_depot import DepotSettings
 from ferryman.core.settings_registry import RegistrySettings
 
 LONGEST: Final = 4096
@@ -62,7 +63,7 @@ class Kind(StrEnum):
     TIMETABLE = "timetable"
 
 
-class Settings(RegistrySettings):
+class Settings(DepotSettings, RegistrySettings):
     """The effective settings of one process. Immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)

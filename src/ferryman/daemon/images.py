@@ -52,7 +52,13 @@ def image_rooms(
     engine: Engine,
 ) -> ImageRooms:
     """Build them on `database`; copies are jobs of `ledger`, large blobs come by `engine`."""
-    depot = Depot(home / "depot", database, clock)
+    depot = Depot(
+        live.now().depot,
+        database,
+        clock,
+        quota=lambda: live.now().depot_bytes,
+        rules=lambda: live.now().depot_retention,
+    )
     reach = Reach(Lent(home / "keys" / "lent-images"))
     rooms = CopyRooms(depot, engine, box, reach, home / "depot" / "copying", clock)
     return ImageRooms(
