@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Final
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict, NotFound
-from ferryman.core.ids import is_id
 from ferryman.depot.model import Blob, Origin, WriterState
 from ferryman.depot.service import BlobWriter, Depot, Hold
 from ferryman.registry.pushes import Pushes
 
 IDLE_S: Final = 300.0
 """An upload that nobody touches for so long is closed; it can go on all the same."""
+_ID: Final = re.compile(r"[0-9a-f-]{8,64}")
 EVERYTHING: Final = 1 << 62
 """The offset of an upload that is not open: whatever is there. The depot counts when it goes on."""
 HOLD_FROM: Final = 16 << 20
@@ -169,7 +170,7 @@ class Sessions:
             session.hold.release()
 
     def _path(self, name: str) -> Path:
-        if not is_id(name):
+        if not _ID.fullmatch(name):
             raise _unknown(name)
         return self._folder / f"{name}.json"
 

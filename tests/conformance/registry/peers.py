@@ -105,6 +105,8 @@ class Peer:
         assert self.process
         self.process.send_signal(number)
         self.process.wait(20)
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 OCTETS = {"Content-Type": "application/octet-stream"}

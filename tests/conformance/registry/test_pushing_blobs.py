@@ -172,7 +172,7 @@ def test_a_cancelled_upload_is_gone(peer: Peer):
         assert method == "HEAD" or reply.code == "BLOB_UPLOAD_UNKNOWN"
 
 
-@pytest.mark.parametrize("which", ["019a0000-0000-7000-8000-000000000000", "x", "..%2f..%2fferry.db"])
+@pytest.mark.parametrize("which", ["019a0000-0000-7000-8000-000000000000", "x", "..", "..%2e"])
 def test_an_unknown_upload_is_404(own: Peer, which: str):
     reply = own.ask("GET", f"/v2/{own.name()}/blobs/uploads/{which}")
     assert (reply.status, reply.code) == (404, "BLOB_UPLOAD_UNKNOWN")
