@@ -52,10 +52,34 @@ function paint(scope: Element, data: Progress): void {
   if (data.phase) put(scope, "phase", data.phase);
 }
 
+/** Places that are out of sight. The browser tells it by itself; asking it where each is would make it lay out the page at once. */
+class Sight {
+  readonly #far = new WeakSet<Element>();
+  readonly #watcher: IntersectionObserver;
+
+  /** `appeared` is called when something came into sight. */
+  constructor(appeared: () => void) {
+    this.#watcher = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.#far.delete(target);
+        else this.#far.add(target);
+      }
+      if (entries.some((entry) => entry.isIntersecting)) appeared();
+    }, { rootMargin: `${MARGIN}px` });
+  }
+
+  /** Whether it is seen; what nobody asked for yet may be. */
+  has(place: Element): boolean {
+    this.#watcher.observe(place);
+    return !this.#far.has(place);
+  }
+}
+
 /** The latest progress of each job that runs, drawn where it is seen. */
 class Canvas {
   readonly #latest = new Map<string, Progress>();
   readonly #waiting = new Set<string>();
+  readonly #sight = new Sight(() => this.ask());
   #frame = 0;
 
   set(data: Progress): void {
@@ -83,19 +107,15 @@ class Canvas {
   #draw(): void {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    const hidden = new Set<string>();
     // A message that comes late must not move what has stopped meanwhile.
-    const places = [...document.querySelectorAll<HTMLElement>('[data-job][data-state="running"]')].filter((place) =>
-      this.#waiting.has(place.dataset["job"] ?? ""),
-    );
-    const seen = places.filter((place) => {
-      const { top, bottom } = place.getBoundingClientRect();
-      return bottom > -MARGIN && top < innerHeight + MARGIN;
-    });
-    for (const place of seen) {
-      const data = this.#latest.get(place.dataset["job"] ?? "");
-      if (data) paint(place, data);
+    for (const place of document.querySelectorAll<HTMLElement>('[data-job][data-state="running"]')) {
+      const id = place.dataset["job"] ?? "";
+      const data = this.#waiting.has(id) ? this.#latest.get(id) : undefined;
+      if (!data) continue;
+      if (this.#sight.has(place)) paint(place, data);
+      else hidden.add(id);
     }
-    const hidden = new Set(places.filter((place) => !seen.includes(place)).map((place) => place.dataset["job"]));
     for (const id of this.#waiting) if (!hidden.has(id)) this.#waiting.delete(id);
   }
 }
@@ -185,7 +205,6 @@ export function startLive(stream: Stream): void {
     refreshSoon();
     void survey();
   });
-  document.addEventListener("scroll", () => canvas.ask(), { passive: true });
   document.addEventListener("htmx:after:swap", () => canvas.again());
   startRefresh();
   startLeaving(stream);
