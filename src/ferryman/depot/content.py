@@ -131,6 +131,11 @@ def lost(connection: Connection) -> list[tuple[Blob, str, str | None]]:
     ]
 
 
+def lost_size(connection: Connection, digest: str) -> int | None:
+    """Return the size of a blob that is lost."""
+    return connection.execute(select(LOST.c.size).where(LOST.c.digest == digest)).scalar()
+
+
 def repositories_of(connection: Connection, digest: str, limit: int) -> list[str]:
     """Return repositories that have a blob or a manifest."""
     linked = select(LINKS.c.repository).where(LINKS.c.digest == digest)

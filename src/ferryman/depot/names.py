@@ -214,6 +214,18 @@ class Names(Content):
         """Return which repositories have a blob or manifest (for mounts without a source)."""
         return self._read(lambda c: content.repositories_of(c, str(digest), _page(limit)))
 
+    def media_type_of(self, digest: Digest) -> str | None:
+        """Return the media type of a manifest, also of one whose content is lost; None for other blobs."""
+        return self._read(lambda c: reading.media_type_of(c, str(digest)))
+
+    def lost_size(self, digest: Digest) -> int | None:
+        """Return how many bytes a blob had that a check found lost; None when it is not lost."""
+        return self._read(lambda c: content.lost_size(c, str(digest)))
+
+    def users(self, digest: Digest, limit: int = 100) -> list[str]:
+        """Return references that need a blob; manifests (`REPOSITORY@DIGEST`) when no reference does."""
+        return self._read(lambda c: reading.users(c, str(digest), _page(limit)))
+
     def generation(self) -> int:
         """Return a number that is another one after every change of a reference or link, by whatever process; very cheap."""
         return self._generation.now()

@@ -205,3 +205,10 @@ def users(connection: Connection, digest: str, limit: int) -> list[str]:
         .limit(limit)
     )
     return [f"{row.repository}@{row.digest}" for row in connection.execute(bare)]
+
+
+def media_type_of(connection: Connection, digest: str) -> str | None:
+    """Return the media type of a manifest, whether its content is there or not."""
+    return connection.execute(
+        select(MANIFESTS.c.media_type).where(MANIFESTS.c.digest == digest).limit(1)
+    ).scalar()

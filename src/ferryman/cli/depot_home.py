@@ -1,0 +1,71 @@
+"""The depot of this home for its commands; a daemon may use it at the same time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ferryman.core.errors import NotFound
+from ferryman.depot.model import Origin
+
+if TYPE_CHECKING:  # the depot needs the database, which help must not wait for
+    from ferryman.depot.repair import Repair
+    from ferryman.depot.service import Depot
+
+
+@contextmanager
+def opened() -> "Iterator[Depot]":
+    """Open the depot for the time of a block. Raises `NotFound` (`home_not_found`)."""
+    from ferryman.core.clock import SystemClock  # noqa: PLC0415 - slow to import
+    from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
+    from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - slow to import
+    from ferryman.depot.service import Depot  # noqa: PLC0415 - slow to import
+
+    settings = load_settings()
+    file = settings.home / "ferry.db"
+    if not settings.database_url and not file.exists():
+        raise NotFound(
+            "home_not_found",
+            f"There is no Ferryman in {settings.home}.",
+            advice="Fetch something first, such as 'ferry copy docker://HOST/NAME depot:', or set FERRY_HOME.",
+        )
+    database = Database(settings.database_url or sqlite_url(file))
+    try:
+        database.migrate()
+        depot = Depot(
+            settings.depot,
+            database,
+            SystemClock(),
+            quota=lambda: settings.depot_bytes,
+            rules=lambda: settings.depot_retention,
+        )
+        try:
+            yield depot
+        finally:
+            depot.close()
+    finally:
+        database.close_now()
+
+
+@contextmanager
+def repairing(depot: "Depot", *, plain_http: bool) -> "Iterator[Repair]":
+    """Give what fetches lost content again, with the logins that `docker login` and `podman login` keep."""
+    from ferryman.depot.repair import Repair  # noqa: PLC0415 - loads the registry client
+    from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - see above
+    from ferryman.oci.client import RegistryClient  # noqa: PLC0415 - see above
+    from ferryman.oci.options import RegistryOptions  # noqa: PLC0415 - see above
+    from ferryman.oci.session import Registries  # noqa: PLC0415 - see above
+
+    registries = Registries(RegistryOptions(plain_http=plain_http, logins=AuthFiles().login))
+    try:
+        yield Repair(
+            depot, lambda host, repository: RegistryClient(host, repository, registries=registries).source()
+        )
+    finally:
+        registries.close()
+
+
+def by_hand(depot: "Depot") -> Origin:
+    """Return the origin of what somebody at this machine does."""
+    from ferryman.cli.local import actor  # noqa: PLC0415 - slow to import
+
+    return Origin(actor().name, depot.clock.now())
