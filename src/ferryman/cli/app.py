@@ -7,6 +7,7 @@ import typer
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
 from ferryman.cli.copy_help import add_images_commands
+from ferryman.cli.depot import depot_app
 from ferryman.cli.doctor import add_doctor
 from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
@@ -50,6 +51,7 @@ add_stats(app)
 add_doctor(app)
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
+app.add_typer(depot_app(), name="depot")
 app.add_typer(settings_app(), name="settings")
 app.add_typer(link_app(), name="link")
 app.add_typer(users_app(), name="users")

@@ -1,7 +1,9 @@
 """The depot of this home for its commands; a daemon may use it at the same time."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferryman.core.errors import NotFound
@@ -55,7 +57,9 @@ def repairing(depot: "Depot", *, plain_http: bool) -> "Iterator[Repair]":
     from ferryman.oci.options import RegistryOptions  # noqa: PLC0415 - see above
     from ferryman.oci.session import Registries  # noqa: PLC0415 - see above
 
-    registries = Registries(RegistryOptions(plain_http=plain_http, logins=AuthFiles().login))
+    registries = Registries(
+        RegistryOptions(plain_http=plain_http, logins=AuthFiles(os.environ, Path.home()).login)
+    )
     try:
         yield Repair(
             depot, lambda host, repository: RegistryClient(host, repository, registries=registries).source()
