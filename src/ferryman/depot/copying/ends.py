@@ -88,7 +88,7 @@ class Ends:
         with self._lock:
             targets, sources, clients = self._targets, self._sources, self._clients
             self._targets, self._sources, self._clients = {}, {}, {}
-        notes: list[str] = []
+        notes: list[str] = [note for source in sources.values() for note in getattr(source, "notes", ())]
         try:
             for target in targets.values():
                 abandon = getattr(target, "abandon", None)

@@ -16,7 +16,7 @@ from ferryman.oci.transports.ctr import Ctr, Importing
 from ferryman.oci.transports.entries import COSIGN, REF_NAME
 from ferryman.oci.transports.options import TransportOptions
 from ferryman.oci.transports.packed import PackedTarget
-from ferryman.oci.transports.packing import Packer, Sparse, Style
+from ferryman.oci.transports.packing import Packer, Sparse, Style, whole_name
 
 
 class ContainerdSource:
@@ -117,7 +117,7 @@ class ContainerdKnown:
 
     def tagged(self, tag: str) -> Digest | None:
         """Return what a tag points to."""
-        return self._images.get(f"{self._reference.name}:{tag}")
+        return self._images.get(whole_name(self._reference, tag))
 
     def _whole(self, digest: Digest, depth: int) -> bool:
         try:

@@ -22,7 +22,7 @@ from ferryman.oci.transports.engine import Engine, Loading
 from ferryman.oci.transports.layout import unknown_blob
 from ferryman.oci.transports.options import TransportOptions
 from ferryman.oci.transports.packed import Nothing, PackedTarget
-from ferryman.oci.transports.packing import Style
+from ferryman.oci.transports.packing import Style, whole_name
 from ferryman.oci.transports.reading import LayoutSource
 from ferryman.oci.transports.streams import writing
 
@@ -131,7 +131,8 @@ class EngineKnown(Nothing):
 
     def tagged(self, tag: str) -> Digest | None:
         """Return the digest of the manifest, when the engine keeps manifests."""
-        image = self._engine.ask(f"/images/{quote(f'{self._reference.name}:{tag}', safe='/:@')}/json")
+        name = quote(whole_name(self._reference, tag), safe="/:@")
+        image = self._engine.ask(f"/images/{name}/json")
         said = (image or {}).get("Descriptor") or {}
         return parse_digest(str(said["digest"])) if said.get("digest") else None
 

@@ -86,8 +86,7 @@ class LayoutIndex:
         kept = (
             one
             for one in self.entries
-            if (name is None or one.name != name)
-            and (one.names or one.descriptor.digest != descriptor.digest)
+            if not _replaces(entry, one) and (one.names or one.descriptor.digest != descriptor.digest)
         )
         return LayoutIndex((*kept, entry), self.rest)
 
@@ -161,6 +160,14 @@ def damaged_layout(place: str, what: str) -> Corrupt:
         f"{place} is no sound OCI layout: {what}.",
         advice="Make it anew with the tool that wrote it; what is whole in it can still be named by digest.",
     )
+
+
+def _replaces(new: Entry, old: Entry) -> bool:
+    """Whether both have the same name. The same tag of two repositories is two names."""
+    if new.name is None or new.name != old.name:
+        return False
+    whole = [one.descriptor.annotations.get(IMAGE_NAME) for one in (new, old)]
+    return None in whole or whole[0] == whole[1]
 
 
 def _repository(name: str) -> str:

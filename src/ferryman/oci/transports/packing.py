@@ -49,6 +49,10 @@ class Style:
     all_named: bool = False
     platform: str = ""
 
+    def full(self, tag: str) -> str:
+        """Return the whole reference of a tag; one that is whole already stays as it is."""
+        return whole_name(self.reference, tag)
+
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
@@ -134,7 +138,8 @@ class Packer:
         sparse = {one.index.digest for one in self.sparse}
         for tag, digest in self._tags.items():
             if digest not in sparse:
-                index = index.having(self._manifests[digest].descriptor, tag, self._annotations(tag))
+                name = short(tag) if self._style.full_names else tag
+                index = index.having(self._manifests[digest].descriptor, name, self._annotations(tag))
         inner = {
             child.digest
             for one in self._manifests.values()
@@ -163,22 +168,20 @@ class Packer:
         return all(self._is_whole(child.digest, depth + 1) for child in manifest.children)
 
     def _annotations(self, tag: str) -> dict[str, str]:
-        return {IMAGE_NAME: self._full(tag)} if self._style.full_names and self._style.reference else {}
+        full = self._style.full(tag)
+        return {IMAGE_NAME: full} if self._style.full_names and is_whole(full) else {}
 
     def _loose(self, digest: Digest) -> dict[str, str]:
         reference = self._style.reference
         return {IMAGE_NAME: f"{reference.name}@{digest}"} if reference and self._style.all_named else {}
-
-    def _full(self, tag: str) -> str:
-        reference = self._style.reference
-        return f"{reference.name}:{tag}" if reference else tag
 
     def _saved(self) -> bytes:
         """The list for those that take single images: the tagged ones, or else all that stand for themselves."""
         names: dict[Digest, list[str]] = {}
         for tag, digest in self._tags.items():
             if _is_image(self._manifests[digest]) and not COSIGN.fullmatch(tag):
-                names.setdefault(digest, []).append(self._full(tag) if self._style.reference else "")
+                full = self._style.full(tag)
+                names.setdefault(digest, []).append(full if is_whole(full) else "")
         if not names:
             inner = {child.digest for one in self._manifests.values() for child in one.children}
             names = {d: [] for d, one in self._manifests.items() if d not in inner and _is_image(one)}
@@ -209,6 +212,22 @@ class Packer:
     def _write(self, piece: bytes | memoryview) -> None:
         self._at += len(piece)
         self._sink.write(piece)
+
+
+def whole_name(reference: Reference | None, tag: str) -> str:
+    """Return the whole reference of a tag in the repository of `reference`; one that is whole already stays as it is."""
+    return f"{reference.name}:{tag}" if reference and not is_whole(tag) else tag
+
+
+def is_whole(name: str) -> bool:
+    """Whether a name is a whole reference: tags have neither ':' nor '/'."""
+    return ":" in name or "/" in name
+
+
+def short(name: str) -> str:
+    """Return the tag of a name that may be a whole reference."""
+    last = name.rpartition("/")[2]
+    return last.rpartition(":")[2] if is_whole(name) else name
 
 
 def runnable(manifest: Manifest, there: Mapping[Digest, Manifest], platform: str) -> Manifest:

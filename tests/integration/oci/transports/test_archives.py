@@ -177,6 +177,26 @@ class TestDockerArchive:
             != all_of(f"docker-archive:{file}:example.test/a:1")[0]
         )
 
+    def test_whole_references_are_tags_too(self, store, tmp_path):
+        """Copying several images into one archive names each in full; the same tag of two repositories is two names."""
+        source = open_source(parse_location(f"oci:{store.folder}"))
+        names = {"example.test/a:1": source.resolve("one"), "example.test/b:1": source.resolve("two")}
+        for scheme, options in (
+            ("docker-archive", TransportOptions(platform="linux/amd64")),
+            ("oci-archive", None),
+        ):
+            target = open_target(parse_location(f"{scheme}:{tmp_path}/{scheme}.tar"), options)
+            for name, manifest in names.items():
+                carry(source, target, manifest, name)
+            target.close()
+            for name, manifest in names.items():
+                assert all_of(f"{scheme}:{tmp_path}/{scheme}.tar:{name}")[0] == manifest.raw
+        assert raw_by_skopeo(f"oci-archive:{tmp_path}/oci-archive.tar:example.test/a:1") == store.one.raw
+        config = json.loads(raw_by_skopeo(f"docker-archive:{tmp_path}/docker-archive.tar:example.test/b:1"))[
+            "config"
+        ]
+        assert config["digest"] == json.loads(store.two.children[0].raw)["config"]["digest"]
+
 
 def merge(target: Path, *files: Path) -> None:
     """Join docker archives: members of all, and one list."""

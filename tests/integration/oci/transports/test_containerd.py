@@ -115,6 +115,14 @@ def test_an_image_with_some_platforms_left_out(store, ctrd, options):
     assert digests(ctrd, "sparse")["example.test/sparse:v1"] == str(index.digest)
 
 
+def test_a_whole_reference_is_a_tag_too(store, ctrd, options):
+    here = open_source(parse_location(f"oci:{store.folder}"))
+    target = open_target(parse_location("containerd:whole/example.test/whole:v1"), options)
+    carry(here, target, here.resolve("one"), "example.test/whole:v1")
+    target.close()
+    assert digests(ctrd, "whole") == {"example.test/whole:v1": store.one.digest}
+
+
 def test_containerd_that_is_not_there(tmp_path):
     place = parse_location("containerd:x")
     nowhere = TransportOptions(containerd_address=f"{tmp_path}/none.sock", connect_timeout=0.2)

@@ -141,6 +141,16 @@ def test_docker_saves_and_we_read(store, engine, options, tmp_path):
     )
 
 
+def test_a_whole_reference_is_a_tag_too(store, engine, options):
+    source = open_source(parse_location(f"oci:{store.folder}"))
+    target = open_target(parse_location("docker-daemon:example.test/whole:1"), options)
+    carry(source, target, source.resolve("one"), "example.test/whole:1")
+    target.close()
+    assert json.loads(engine.docker("image", "inspect", "example.test/whole:1"))[0]["Id"] == config_of(
+        store.one
+    )
+
+
 def test_doors_that_are_closed(monkeypatch):
     def refuse(self: object) -> None:
         raise PermissionError(13, "Permission denied")
