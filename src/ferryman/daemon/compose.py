@@ -18,7 +18,9 @@ from ferryman.core.lifecycle import Lifecycle, Service
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
+from ferryman.daemon.front import Front
 from ferryman.daemon.images import ImageRooms, image_rooms
+from ferryman.daemon.registry import registry_of
 from ferryman.daemon.rules import HOOK, HOOK_PHASES, RuleRooms, rule_rooms
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
@@ -51,6 +53,8 @@ from ferryman.jobs.service import Ledger
 from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.statistics.service import Statistics, TrafficKeeper
 from ferryman.jobs.worker import Worker
+from ferryman.registry.app import Registry
+from ferryman.registry.basic import BasicAccess
 from ferryman.settings.follow import Following
 from ferryman.settings.service import SettingsService
 from ferryman.transfer.model import Limits
@@ -88,6 +92,7 @@ class Daemon:
     """The objects of one process. `life` starts and stops what runs; the database is closed after it."""
 
     app: FastAPI
+    front: Front
     live: Live
     ledger: Ledger
     accounts: Accounts
@@ -149,8 +154,23 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
     following = [] if database.sqlite else [Following(rooms.settings)]
     retention = Retention(rooms.history, rooms.live)
     services: list[Service] = [*following, sweeper, purger, keeper, rooms.rules.failures, retention]
-    life = Lifecycle(EngineService(rooms.engine), rooms.images, *services, worker)
-    return Daemon(_app(rooms, local_token), rooms.live, rooms.ledger, rooms.accounts, database, life)
+    app = _app(rooms, local_token)
+    registry = _registry(rooms, settings, app, local_token)
+    front = Front(registry, app, bound_to=rooms.live.now().host)
+    life = Lifecycle(EngineService(rooms.engine), rooms.images, *services, registry, worker)
+    return Daemon(app, front, rooms.live, rooms.ledger, rooms.accounts, database, life)
+
+
+def _registry(rooms: Rooms, settings: Settings, app: FastAPI, local_token: str | None) -> Registry:
+    clock = SystemClock()
+    return registry_of(
+        rooms.images.depot,
+        BasicAccess(rooms.accounts, clock, lambda: local_token),
+        settings.home,
+        live=rooms.live,
+        clock=clock,
+        count=app.state.requests.count,
+    )
 
 
 def _rooms(settings: Settings, database: Database) -> Rooms:

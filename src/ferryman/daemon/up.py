@@ -58,7 +58,7 @@ async def _serve(settings: Settings, home: Home, port: int, *, sample: bool) -> 
         daemon.live.subscribe(_log_from)
         password = await daemon.accounts.ensure_admin()
         server = Server(
-            daemon.app,
+            daemon.front,
             address=settings.host,
             port=port,
             interface=Interfaces.ASGINL,

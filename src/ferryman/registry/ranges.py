@@ -28,9 +28,7 @@ def wanted(header: str, size: int) -> tuple[int, int] | None:
             raise Unsatisfiable
         return size - length, length
     begin = int(first)
-    if last and int(last) < begin:
-        return None
-    if begin >= size:
+    if begin >= size or (last and int(last) < begin):
         raise Unsatisfiable
     end = min(int(last), size - 1) if last else size - 1
     return begin, end - begin + 1

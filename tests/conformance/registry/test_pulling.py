@@ -100,7 +100,7 @@ def test_a_range_of_a_blob_is_sent_alone(peer: Peer, asked: str, first: int, las
     assert reply.headers["content-length"] == str(last - first + 1)
 
 
-@pytest.mark.parametrize("asked", ["bytes=200000-", "bytes=200000-200001", "bytes=999999-"])
+@pytest.mark.parametrize("asked", ["bytes=200000-", "bytes=200000-200001", "bytes=999999-", "bytes=500-0"])
 def test_a_range_outside_is_416(own: Peer, asked: str):
     name = own.name()
     digest = own.blob(name, b"x" * 200_000)
@@ -109,7 +109,7 @@ def test_a_range_outside_is_416(own: Peer, asked: str):
     assert reply.headers["content-range"] == "bytes */200000"
 
 
-@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=5-2", "bytes=x", "bytes=", "bytes=-"])
+@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=x", "bytes=", "bytes=-"])
 def test_a_range_that_is_none_is_ignored(own: Peer, asked: str):
     name = own.name()
     digest = own.blob(name, b"abcdefgh")
