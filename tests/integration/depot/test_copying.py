@@ -1,0 +1,317 @@
+"""`ferry copy` between real registries: equal bytes as skopeo sees them, resumed after kill -9 with bytes counted, and
+what is said when it cannot be done.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ferryman.testing.docker_registry import PASSWORD, USER, DockerRegistry
+from ferryman.testing.images import Images, Made
+from tests.integration.depot.relay import Relay
+
+MIB = 1 << 20
+FERRY = (sys.executable, "-c", "import sys; from ferryman.cli import main; sys.exit(main())")
+needs_registry = pytest.mark.skipif(not DockerRegistry.program(), reason="docker-registry is not installed")
+needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+pytestmark = [needs_registry, needs_skopeo]
+
+
+@dataclass
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+class Ferry:
+    """The command with a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.environment = {**os.environ, "FERRY_HOME": str(home), "HOME": str(home.parent), "NO_COLOR": "1"}
+
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*FERRY, *words], env=self.environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def __call__(self, *words: str) -> Said:
+        process = self.begin(*words)
+        out, err = process.communicate(timeout=100)
+        return Said(process.returncode, out, err)
+
+
+@dataclass
+class Site:
+    source: DockerRegistry
+    target: DockerRegistry
+    images: Images
+    ferry: Ferry
+
+    def push(self, repository: str, made: Made, tag: str = "1") -> str:
+        self.images.push(f"127.0.0.1:{self.source.port}", repository, made, tag)
+        return f"docker://127.0.0.1:{self.source.port}/{repository}:{tag}"
+
+    def to(self, rest: str) -> str:
+        return f"docker://127.0.0.1:{self.target.port}/{rest}"
+
+
+@pytest.fixture(scope="module")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DockerRegistry, DockerRegistry]]:
+    folder = tmp_path_factory.mktemp("registries")
+    with DockerRegistry(folder / "a") as source, DockerRegistry(folder / "b") as target:
+        yield source, target
+
+
+@pytest.fixture
+def site(registries: tuple[DockerRegistry, DockerRegistry], tmp_path: Path) -> Site:
+    seed = int.from_bytes(hashlib.sha256(str(tmp_path).encode()).digest()[:4])
+    return Site(*registries, Images(tmp_path / "made", seed), Ferry(tmp_path / "home"))
+
+
+def raw(reference: str) -> bytes:
+    return subprocess.run(
+        ["skopeo", "inspect", "--raw", "--tls-verify=false", reference], check=True, capture_output=True
+    ).stdout
+
+
+def wait_for_journal(folder: Path) -> None:
+    """Wait until what has arrived by now is written down."""
+    now = time.time()
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_mtime > now for path in folder.rglob("*.ferry")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("more", [("--no-store",), ()])
+def test_a_family_arrives_once_and_equal(site: Site, tmp_path: Path, more: tuple[str, ...]) -> None:
+    family = site.images.family(4, 3 * MIB, 256 * 1024)
+    sources = [site.push(f"{tmp_path.name}/{made.tag}", made) for made in family]
+    whole = len({size for made in family for size in made.sizes().items()})
+    assert whole
+    unique = {digest: size for made in family for digest, size in made.sizes().items()}
+    with Relay(site.target.port) as relay:
+        target = f"docker://{relay.host}/new/{tmp_path.name}/"
+        dry = site.ferry("copy", *sources, target, "--plain-http", "--json", "--dry-run", *more)
+        assert dry.json["plan"]["bytes"] == sum(unique.values())
+        relay.count()
+        said = site.ferry("copy", *sources, target, "--plain-http", "--json", *more)
+        assert said.code == 0, said.err
+        assert said.json["copied"] == 4
+        assert sum(unique.values()) <= relay.up < sum(unique.values()) + 200_000
+        for source, made in zip(sources, family, strict=True):
+            assert raw(source) == made.raw == raw(site.to(f"new/{tmp_path.name}/{made.tag}:1"))
+        relay.count()
+        again = site.ferry("copy", *sources, target, "--plain-http", "--json", *more)
+        assert again.json["unchanged"] == 4
+        assert relay.up < 50_000
+    check = ["skopeo", "copy", "-q", "--src-tls-verify=false", site.to(f"new/{tmp_path.name}/image-00:1")]
+    subprocess.run([*check, f"oci:{tmp_path}/judged"], check=True)
+
+
+def test_platforms_signatures_and_referrers_come_along(site: Site, tmp_path: Path) -> None:
+    both = site.images.two_platforms()
+    signature, attestation = site.images.signed(both), site.images.attested(both)
+    name = f"signed/{tmp_path.name}"
+    source = site.push(name, both)
+    site.push(name, signature, signature.tag or "")
+    site.images.push(f"127.0.0.1:{site.source.port}", name, attestation, attestation.digest)
+    listing = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [attestation.descriptor],
+    }
+    data = json.dumps(listing).encode()
+    fallback = Made(listing["mediaType"], "", data)  # type: ignore[arg-type]
+    site.images.push(f"127.0.0.1:{site.source.port}", name, fallback, both.digest.replace(":", "-"))
+    said = site.ferry("copy", source, site.to(name), "--plain-http", "--no-store", "--json")
+    assert said.code == 0, said.err
+    assert raw(site.to(f"{name}:1")) == both.raw
+    assert raw(site.to(f"{name}:{signature.tag}")) == signature.raw
+    assert raw(site.to(f"{name}@{attestation.digest}")) == attestation.raw
+    tags = site.ferry("tags", site.to(name), "--plain-http").out.split()
+    assert both.digest.replace(":", "-") in tags
+    shown = site.ferry("inspect", site.to(f"{name}:1"), "--plain-http", "--json").json
+    assert shown["digest"] == both.digest
+    assert {one["digest"] for one in shown["referrers"]} == {signature.digest, attestation.digest}
+    bare = site.ferry("copy", source, site.to(f"bare/{name}"), "--plain-http", "--no-store", "--no-referrers")
+    assert bare.code == 0, bare.err
+    assert site.ferry("tags", site.to(f"bare/{name}"), "--plain-http").out.split() == ["1"]
+
+
+def test_one_platform_keeps_the_index_in_the_depot_and_says_where_not(site: Site, tmp_path: Path) -> None:
+    both = site.images.two_platforms()
+    source = site.push(f"two/{tmp_path.name}", both)
+    said = site.ferry("get", source, "--plain-http", "--platform", "linux/amd64", "--json")
+    assert said.code == 0, said.err
+    assert said.json["images"][0]["digest"] == both.digest
+    assert said.json["images"][0]["left_out"] == 1
+    kept = f"depot:127.0.0.1:{site.source.port}/two/{tmp_path.name}:1"
+    assert site.ferry("inspect", kept, "--raw").out.encode() == both.raw
+    flat = site.ferry(
+        "copy", source, site.to("flat/x"), "--plain-http", "--no-store", "--platform", "linux/arm64"
+    )
+    assert flat.code == 0, flat.err
+    assert "takes no index without all its platforms" in flat.err
+    assert raw(site.to("flat/x:1")) == both.children[1].raw
+    whole = site.ferry("get", source, "--plain-http", "--json")
+    assert whole.code == 0, whole.err
+    assert whole.json["moved"] > 0
+
+
+def test_folders_and_archives_as_ends(site: Site, tmp_path: Path) -> None:
+    both = site.images.two_platforms()
+    source = site.push(f"ends/{tmp_path.name}", both)
+    assert site.ferry("get", source, "--plain-http", "-o", f"oci:{tmp_path}/layout").code == 0
+    assert site.ferry("inspect", f"oci:{tmp_path}/layout", "--raw").out.encode() == both.raw
+    said = site.ferry("copy", f"oci:{tmp_path}/layout", f"oci-archive:{tmp_path}/a.tar", "--quiet")
+    assert (said.code, said.out) == (0, ""), said.err
+    back = site.ferry(
+        "copy", f"oci-archive:{tmp_path}/a.tar", site.to(f"back/{tmp_path.name}:2"), "--plain-http"
+    )
+    assert back.code == 0, back.err
+    assert raw(site.to(f"back/{tmp_path.name}:2")) == both.raw
+
+
+def test_a_download_killed_in_the_middle_goes_on(site: Site, tmp_path: Path) -> None:
+    layer = site.images.noise(96 * MIB, seed=3)
+    source = site.push(f"big/{tmp_path.name}", site.images.image([layer], tag="1"))
+    with Relay(site.source.port, hold_down=48 * MIB) as relay:
+        through = source.replace(f"127.0.0.1:{site.source.port}", relay.host)
+        process = site.ferry.begin("get", through, "--plain-http", "-c", "4")
+        assert relay.held.wait(60)
+        wait_for_journal(tmp_path / "home/depot/partial")
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        before = relay.down
+        relay.release()
+        relay.count()
+        said = site.ferry("get", through, "--plain-http", "--json")
+        assert said.code == 0, said.err
+        assert relay.down < layer.size - before + 24 * MIB
+        assert relay.down < layer.size * 0.8
+        assert said.json["resumed"] > 0
+
+
+def test_an_upload_killed_in_the_middle_goes_on(site: Site, tmp_path: Path) -> None:
+    layer = site.images.noise(160 * MIB, seed=4)
+    source = site.push(f"up/{tmp_path.name}", site.images.image([layer], tag="1"))
+    with Relay(site.target.port, hold_up=110 * MIB) as relay:
+        target = f"docker://{relay.host}/up/{tmp_path.name}"
+        process = site.ferry.begin("copy", source, target, "--plain-http", "--no-store")
+        assert relay.held.wait(60)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        relay.release()
+        relay.count()
+        said = site.ferry("copy", source, target, "--plain-http", "--no-store", "--json")
+        assert said.code == 0, said.err
+        assert relay.up < layer.size * 0.7
+    assert raw(site.to(f"up/{tmp_path.name}:1")) == raw(source)
+    assert not list((tmp_path / "home/depot/copying").glob("*.json"))
+
+
+def test_an_interrupt_says_how_to_go_on(site: Site, tmp_path: Path) -> None:
+    layer = site.images.noise(48 * MIB, seed=5)
+    source = site.push(f"int/{tmp_path.name}", site.images.image([layer], tag="1"))
+    with Relay(site.source.port, hold_down=20 * MIB) as relay:
+        through = source.replace(f"127.0.0.1:{site.source.port}", relay.host)
+        process = site.ferry.begin("get", through, "--plain-http")
+        assert relay.held.wait(60)
+        process.send_signal(signal.SIGINT)
+        relay.release()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again to go on" in err
+
+
+def test_a_speed_limit_holds(site: Site, tmp_path: Path) -> None:
+    layer = site.images.noise(4 * MIB, seed=6)
+    source = site.push(f"slow/{tmp_path.name}", site.images.image([layer], tag="1"))
+    said = site.ferry(
+        "copy",
+        source,
+        site.to(f"slow/{tmp_path.name}"),
+        "--plain-http",
+        "--no-store",
+        "--json",
+        "--limit",
+        "2MB/s",
+    )
+    assert said.code == 0, said.err
+    assert said.json["seconds"] > 1.5
+
+
+def test_credentials_come_from_the_environment(site: Site, tmp_path: Path) -> None:
+    source = site.push(f"auth/{tmp_path.name}", site.images.image(tag="1"))
+    with DockerRegistry(tmp_path / "locked", htpasswd=True) as locked:
+        target = f"docker://127.0.0.1:{locked.port}/x/y:1"
+        refused = site.ferry("copy", source, target, "--plain-http", "--no-store", "--json")
+        assert refused.code == 4, refused.out
+        site.ferry.environment["LOCKED"] = f"{USER}:{PASSWORD}"
+        said = site.ferry("copy", source, target, "--plain-http", "--no-store", "--dst-creds", "env:LOCKED")
+        assert said.code == 0, said.err
+        assert PASSWORD not in said.out + said.err
+        secret = tmp_path / "secret"
+        secret.write_text(f"{USER}:{PASSWORD}\n")
+        tags = site.ferry("tags", target.removesuffix(":1"), "--plain-http", "--creds", str(secret))
+        assert tags.out.split() == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("copy", "docker://SOURCE/none/such:1", "docker://TARGET/x/y", "--plain-http", "--no-store"), 3, "none/such"),
+        (("copy", "docker://SOURCE/Upper/case", "docker://TARGET/x/y"), 2, "lower case"),
+        (("copy", "docker://SOURCE/a/b:1"), 2, "needs SOURCE"),
+        (("copy", "http://x/y", "docker://TARGET/x/y"), 2, "kind of place"),
+        (("copy", "docker://SOURCE/a/b:1", "docker://TARGET/x/y", "--platform", "linux"), 2, "platform"),
+        (("copy", "docker://SOURCE/a/b:1", "docker://TARGET/x/y", "--limit", "fast"), 2, "fast"),
+        (("copy", "docker://SOURCE/a/b:1", "docker://TARGET/x/y", "--priority", "1"), 2, "--detach"),
+        (("copy", "docker://SOURCE/a/b:1", "docker://TARGET/x/y", "--no-store"), 5, "SOURCE"),
+        (("tags", "docker://CLOSED/a/b", "--plain-http"), 5, "CLOSED"),
+        (("inspect", "oci:/nonexistent/folder"), 3, "/nonexistent/folder"),
+        (("copy", "docker://SOURCE/a/b:1", "docker://TARGET/x/y", "--detach"), 5, "No daemon"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_with_its_code(
+    site: Site, words: tuple[str, ...], code: int, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        free = f"127.0.0.1:{closed.getsockname()[1]}"
+    names = {
+        "SOURCE": f"127.0.0.1:{site.source.port}",
+        "TARGET": f"127.0.0.1:{site.target.port}",
+        "CLOSED": free,
+    }
+
+    def filled(text: str) -> str:
+        if text == "needs SOURCE":
+            return text
+        for name, value in names.items():
+            text = text.replace(name, value)
+        return text
+
+    answer = site.ferry(*(filled(word) for word in words))
+    assert answer.code == code, answer.err
+    assert filled(said) in answer.err
+    assert "Traceback" not in answer.err
