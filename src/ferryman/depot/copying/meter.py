@@ -88,6 +88,11 @@ class Item:
             self._high = max(self._high, leg * self.size + min(offset, self.size))
             self._meter.network += network
 
+    def resumed(self, count: int) -> None:
+        """Say how many of its bytes an earlier run had brought."""
+        with self._meter.lock:
+            self._meter.resumed_by(count)
+
     def end(self, state: ItemState) -> None:
         """Say how it ended. Verified bytes are counted when it is there."""
         with self._meter.lock:

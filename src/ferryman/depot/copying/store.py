@@ -155,6 +155,7 @@ class Store:
             except TransferStopped as error:
                 raise Stopped from error
             item.show(result.size, max(0, result.network - last.network))
+            item.resumed(result.resumed)
             return result
 
     def _adopted(self, blob: Descriptor, source: Place, *, verify: bool) -> bool:
