@@ -81,11 +81,11 @@ def show(ref: _Ref, json: _Json = False) -> None:
         print_json(document)
         return
     for name, value in document.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and value:
             line(f"{name}:")
             for item in value:
                 line("  " + "  ".join(str(part) for part in item.values()))
-        elif value not in (None, ""):
+        elif value not in (None, "", []):
             line(f"{name}: {value}")
 
 

@@ -35,9 +35,16 @@ class Check:
         self._generation, self._clock = generation, clock
 
     def run(
-        self, *, deep: bool, repair: Repair | None, totals: CheckTotals, stop: Callable[[], bool]
+        self,
+        *,
+        deep: bool,
+        repair: Repair | None,
+        totals: CheckTotals,
+        stop: Callable[[], bool],
+        after: str = "",
     ) -> Iterator[Finding]:
-        """Yield what is wrong, as it is found."""
+        """Yield what is wrong, as it is found; blobs in the order of their digests, those behind `after`."""
+        totals.last = after
         totals.blobs, totals.size = self._db.read_now(checking.totals)
         for steps in (self._lost(repair), self._blobs(deep, repair, totals, stop)):
             yield from steps
@@ -56,8 +63,7 @@ class Check:
     def _blobs(
         self, deep: bool, repair: Repair | None, totals: CheckTotals, stop: Callable[[], bool]
     ) -> Iterator[Finding]:
-        after = ""
-        while page := self._page(after):
+        while page := self._page(totals.last):
             good: list[str] = []
             for blob in page:
                 if stop():
@@ -69,9 +75,9 @@ class Check:
                     yield self._completed(finding, blob, repair)
                 totals.done += 1
                 totals.done_size += blob.size
+                totals.last = str(blob.digest)
             if deep:
                 self._note(good)
-            after = str(page[-1].digest)
 
     def _page(self, after: str) -> list[Blob]:
         return self._db.read_now(lambda c: content.after(c, after, PAGE))

@@ -152,6 +152,8 @@ class CheckTotals:
     size: int = 0
     done: int = 0
     done_size: int = 0
+    last: str = ""
+    """The last digest that was looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, Invalid
 from ferryman.core.ids import new_id
-from ferryman.depot import content, files, reading, references, sweeping
+from ferryman.depot import content, files, listing, reading, references, sweeping
 from ferryman.depot.holds import Hold
 from ferryman.depot.model import Blob, Change, ManifestEntry, Origin, Ref, Removal
 from ferryman.depot.store import Content
@@ -225,6 +225,15 @@ class Names(Content):
     def users(self, digest: Digest, limit: int = 100) -> list[str]:
         """Return references that need a blob; manifests (`REPOSITORY@DIGEST`) when no reference does."""
         return self._read(lambda c: reading.users(c, str(digest), _page(limit)))
+
+    def find_blobs(
+        self, text: str = "", sort: str = "digest", cursor: str = "", limit: int = 50
+    ) -> tuple[list[Blob], str | None]:
+        """Return a page of blobs whose digest or origin has `text`, and the cursor of the next one. Raises `Invalid`.
+
+        `sort` is `digest`, `size` or `created`, with `-` in front for the other way round.
+        """
+        return self._read(lambda c: listing.find(c, text, sort, cursor, _page(limit)))
 
     def generation(self) -> int:
         """Return a number that is another one after every change of a reference or link, by whatever process; very cheap."""

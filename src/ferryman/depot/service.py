@@ -88,14 +88,16 @@ class Depot(Names):
         *,
         totals: CheckTotals | None = None,
         stop: Callable[[], bool] = bool,
+        after: str = "",
     ) -> Iterator[Finding]:
         """Compare records, files and, with `deep`, every byte; yield what is wrong. Damaged content is set aside at once.
 
         `repair(digest, origin)` may bring content again (through `fetching` or `adopt`) and tell whether it did;
-        what it brought is verified before it counts. `totals` is kept up to date while it runs.
+        what it brought is verified before it counts. `totals` is kept up to date while it runs; with its `last` as
+        `after`, an interrupted check goes on.
         """
         checking = Check(self._files, self.database, self._lock, self._generation, self.clock)
-        return checking.run(deep=deep, repair=repair, totals=totals or CheckTotals(), stop=stop)
+        return checking.run(deep=deep, repair=repair, totals=totals or CheckTotals(), stop=stop, after=after)
 
 
 def _target(text: str) -> tuple[str | None, str | None]:
