@@ -14,6 +14,7 @@ Scope = Literal[
     "downloads:write",
     "depot:read",
     "depot:write",
+    "depot:delete",
     "jobs:read",
     "jobs:write",
     "jobs:all",
@@ -29,7 +30,7 @@ SCOPES: Final[tuple[str, ...]] = get_args(Scope)
 
 _VIEWER = frozenset({"downloads:read", "depot:read", "jobs:read", "metrics:read"})
 _MEMBER = _VIEWER | {"downloads:write", "depot:write", "jobs:write"}
-_OPERATOR = _MEMBER | {"jobs:all", "settings:read"}
+_OPERATOR = _MEMBER | {"depot:delete", "jobs:all", "settings:read"}
 
 MIN_PASSWORD: Final = 10
 MAX_PASSWORD: Final = 1024

@@ -22,6 +22,7 @@ from ferryman.daemon.front import Front
 from ferryman.daemon.images import ImageRooms, image_rooms
 from ferryman.daemon.registry import registry_of
 from ferryman.daemon.rules import HOOK, HOOK_PHASES, RuleRooms, rule_rooms
+from ferryman.daemon.upkeep import UPKEEP_PHASES
 from ferryman.db import Database, sqlite_url
 from ferryman.downloads import api as downloads_api
 from ferryman.downloads import pages as downloads_pages
@@ -142,7 +143,7 @@ def compose(settings: Settings, *, local_token: str | None = None) -> Daemon:
         raise
     worker = Worker(
         rooms.ledger,
-        {KIND: rooms.handler, HOOK: rooms.rules.handler, COPY: rooms.images.handler},
+        {KIND: rooms.handler, HOOK: rooms.rules.handler, **rooms.images.handlers()},
         limits=lambda: rooms.live.now().limits,
         alone=database.sqlite,  # the lock on the home lets no other daemon live
     )
@@ -244,7 +245,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         rooms.statistics,
         settings=settings,
         renderer=renderer,
-        phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES},
+        phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES, **UPKEEP_PHASES},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     parts = (

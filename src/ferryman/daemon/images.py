@@ -8,12 +8,15 @@ from ferryman.core.clock import Clock
 from ferryman.core.lent import Lent
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
+from ferryman.daemon.upkeep import UpkeepRooms, upkeep_rooms
 from ferryman.db import Database
 from ferryman.depot.service import Depot
 from ferryman.images import api as images_api
 from ferryman.images.copy_handler import CopyHandler, CopyRooms
+from ferryman.images.model import KIND as COPY
 from ferryman.images.reach import Reach
 from ferryman.images.service import Copies
+from ferryman.jobs.ports import Handler
 from ferryman.jobs.service import Ledger
 from ferryman.transfer.service import Engine
 from ferryman.web.part import Part
@@ -28,17 +31,24 @@ class ImageRooms:
     handler: CopyHandler
     copies: Copies
     ledger: Ledger
+    upkeep: UpkeepRooms
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handlers of their jobs by kind."""
+        return {COPY: self.handler, **self.upkeep.handlers()}
 
     def parts(self) -> tuple[Part, ...]:
         """Return what they bring to the web."""
         routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
-        return (Part("images", api=routes, bodies=images_api.BODIES),)
+        return (Part("images", api=routes, bodies=images_api.BODIES), self.upkeep.part())
 
     async def start(self) -> None:
-        """Nothing is opened before it is needed."""
+        """Begin what runs by itself; no connection is opened before it is needed."""
+        await self.upkeep.nightly.start()
 
     async def stop(self) -> None:
-        """Close the connections that stayed open."""
+        """Stop that, and close the connections that stayed open."""
+        await self.upkeep.nightly.stop()
         await asyncio.to_thread(self.reach.close)
 
 
@@ -67,4 +77,5 @@ def image_rooms(
         CopyHandler(rooms, private=lambda: live.now().private_addresses != "deny"),
         Copies(ledger, live, box),
         ledger,
+        upkeep_rooms(depot, ledger, clock, live),
     )

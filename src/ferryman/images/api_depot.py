@@ -114,10 +114,16 @@ class RemovalShown(BaseModel):
     freed: int = Field(description="Bytes that nothing else needs; the next clean-up frees them.")
 
 
-def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:  # long: a list of routes
+def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:
     """Return the routes of the depot, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/depot", tags=["depot"])
+    _add_reading(routes, depot)
+    _add_keeping(routes, depot, clock)
+    _add_upkeep(routes, upkeep)
+    return routes
 
+
+def _add_reading(routes: APIRouter, depot: Depot) -> None:
     @routes.get("")
     async def usage(
         _caller: Reader,
@@ -156,6 +162,8 @@ def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:  # long: a 
         found = await asyncio.to_thread(depot.history, repository, tag, limit)
         return Listed(items=[_change(one) for one in found], next_cursor=None)
 
+
+def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock) -> None:
     @routes.post("/removals")
     async def remove(caller: Deleter, body: NewRemoval) -> RemovalShown:
         """Take a name away, with the manifests and signatures that nothing else names."""
@@ -171,9 +179,7 @@ def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:  # long: a 
     @routes.get("/pins")
     async def pins(_caller: Reader) -> Listed[PinShown]:
         """List what is pinned."""
-        return Listed(
-            items=[pin_view(one) for one in await asyncio.to_thread(depot.pins)], next_cursor=None
-        )
+        return Listed(items=[pin_view(one) for one in await asyncio.to_thread(depot.pins)], next_cursor=None)
 
     @routes.post("/pins", status_code=201)
     async def pin(caller: Writer, body: NewPin) -> PinShown:
@@ -188,6 +194,8 @@ def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:  # long: a 
         """Take a pin away."""
         await asyncio.to_thread(depot.unpin, target)
 
+
+def _add_upkeep(routes: APIRouter, upkeep: Upkeep) -> None:
     @routes.post("/gc", status_code=202)
     async def gc(caller: Deleter, order: GcSpec, idempotency_key: IdempotencyKey = None) -> JobView:
         """Clean up: apply the rules for tags, and remove what nothing refers to."""
@@ -197,8 +205,6 @@ def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:  # long: a 
     async def fsck(caller: Writer, order: FsckSpec, idempotency_key: IdempotencyKey = None) -> JobView:
         """Check: read everything, set damaged content aside, fetch it again."""
         return job_view(await upkeep.fsck(order, caller, idempotency_key))
-
-    return routes
 
 
 def _detail(depot: Depot, digest: Digest) -> BlobDetail:
@@ -215,9 +221,7 @@ def _detail(depot: Depot, digest: Digest) -> BlobDetail:
 def blob_view(blob: Blob) -> BlobShown:
     """Return a blob as the API shows it."""
     origin = OriginShown(source=blob.origin.source, at=_at(blob.origin.at), job=blob.origin.job)
-    return BlobShown(
-        digest=str(blob.digest), size=blob.size, created_at=_at(blob.created_at), origin=origin
-    )
+    return BlobShown(digest=str(blob.digest), size=blob.size, created_at=_at(blob.created_at), origin=origin)
 
 
 def usage_view(usage: Usage) -> UsageShown:

@@ -1,0 +1,67 @@
+"""Builds what keeps the depot well: the handlers of clean-ups and checks, their API, and the nightly clean-up."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferryman.core.clock import Clock
+from ferryman.core.live import Live
+from ferryman.depot.repair import Repair
+from ferryman.depot.service import Depot
+from ferryman.images import api_depot
+from ferryman.images.fsck_handler import PHASES as FSCK_PHASES
+from ferryman.images.fsck_handler import FsckHandler
+from ferryman.images.gc_handler import PHASES as GC_PHASES
+from ferryman.images.gc_handler import GcHandler
+from ferryman.images.upkeep import FSCK, GC, Nightly, Upkeep
+from ferryman.jobs.ports import Handler
+from ferryman.jobs.service import Ledger
+from ferryman.oci.authfile import AuthFiles
+from ferryman.oci.client import RegistryClient
+from ferryman.oci.options import RegistryOptions
+from ferryman.oci.session import Registries
+from ferryman.transfer.policy import AddressPolicy
+from ferryman.web.part import Part
+
+UPKEEP_PHASES = {GC: GC_PHASES, FSCK: FSCK_PHASES}
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepRooms:
+    """What keeps a depot well."""
+
+    depot: Depot
+    upkeep: Upkeep
+    gc: GcHandler
+    fsck: FsckHandler
+    nightly: Nightly
+    clock: Clock
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handlers by kind."""
+        return {GC: self.gc, FSCK: self.fsck}
+
+    def part(self) -> Part:
+        """Return what it brings to the web."""
+        return Part("depot", api=api_depot.router(self.depot, self.upkeep, self.clock))
+
+
+def upkeep_rooms(depot: Depot, ledger: Ledger, clock: Clock, live: Live) -> UpkeepRooms:
+    """Build them for `depot`; clean-ups and checks are jobs of `ledger`."""
+
+    @contextmanager
+    def repairing() -> Iterator[Repair]:
+        rule = AddressPolicy(private=live.now().private_addresses != "deny")
+        logins = AuthFiles(os.environ, Path.home()).login
+        registries = Registries(RegistryOptions(logins=logins, allow=rule))
+        try:
+            yield Repair(depot, lambda host, name: RegistryClient(host, name, registries=registries).source())
+        finally:
+            registries.close()
+
+    upkeep = Upkeep(ledger)
+    return UpkeepRooms(
+        depot, upkeep, GcHandler(depot), FsckHandler(depot, repairing), Nightly(upkeep, live), clock
+    )
