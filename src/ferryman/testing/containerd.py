@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferryman.testing.dockerd import remove, run, running
+from ferryman.testing.dockerd import need_root, remove, run, running
 
 _CONFIG = """version = 2
 root = "{folder}/root"
@@ -38,7 +38,11 @@ class Containerd:
 
 @contextmanager
 def containerd() -> Iterator[Containerd]:
-    """Start containerd and stop it at the end. Raises `FileNotFoundError` when it is not installed."""
+    """Start containerd and stop it at the end.
+
+    Raises `FileNotFoundError` when it is not installed, `PermissionError` for others than root.
+    """
+    need_root("containerd")
     program = shutil.which("containerd")
     if program is None or shutil.which("ctr") is None:
         raise FileNotFoundError("containerd: install it (Debian: containerd)")

@@ -1,6 +1,7 @@
 """A throwaway Docker Engine with its own folders and socket, without network: for tests and benchmarks only. Needs root."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -37,7 +38,11 @@ class Dockerd:
 
 @contextmanager
 def dockerd() -> Iterator[Dockerd]:
-    """Start an engine and stop it at the end. Raises `FileNotFoundError` when Docker is not installed."""
+    """Start an engine and stop it at the end.
+
+    Raises `FileNotFoundError` when Docker is not installed, `PermissionError` for others than root.
+    """
+    need_root("dockerd")
     program = shutil.which("dockerd", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None or shutil.which("docker") is None:
         raise FileNotFoundError("dockerd: install Docker (Debian: docker.io)")
@@ -59,6 +64,12 @@ def dockerd() -> Iterator[Dockerd]:
             yield engine
     finally:
         remove(folder)
+
+
+def need_root(program: str) -> None:
+    """Raise `PermissionError` unless we are root."""
+    if os.geteuid() != 0:
+        raise PermissionError(f"{program}: only root can start it")
 
 
 @contextmanager

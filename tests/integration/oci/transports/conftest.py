@@ -39,7 +39,7 @@ def engine() -> Iterator[Dockerd]:
     try:
         with dockerd() as server:
             yield server
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         pytest.skip(str(error))
 
 
@@ -48,7 +48,7 @@ def ctrd() -> Iterator[Containerd]:
     try:
         with containerd() as server:
             yield server
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         pytest.skip(str(error))
 
 
