@@ -3,11 +3,12 @@
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from ferryman.cli.copy_words import COPY, GET, INSPECT, PUSH, SCHEMES, TAGS, Command
+from ferryman.cli.copy_words import COPY, GET, INSPECT, MODEL, PUSH, SCHEMES, TAGS, Command
 from ferryman.cli.get_words import Words, read_words
 from ferryman.cli.output import line, note, print_json
 from ferryman.cli.problems import FAILED, INTERRUPTED, exit_code, say
@@ -24,7 +25,7 @@ _LONGEST_LIST: Final = 16 * 1024 * 1024
 def run_command(name: str, arguments: Sequence[str]) -> int:
     """Run one of the commands with what follows it; return the exit code. Raises `FerryError` for what cannot be meant."""
     command = _COMMANDS[name]
-    words = read_words(arguments, command.options, f"ferry {name}")
+    words = models_from(read_words(arguments, command.options, f"ferry {name}"))
     if command is INSPECT:
         from ferryman.cli.inspect import inspect_image  # noqa: PLC0415 - only then
 
@@ -34,6 +35,21 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
 
         return list_tags(words)
     return _copy(command, words)
+
+
+def models_from(words: Words) -> Words:
+    """Return the words with the models of another registry (`--registry`) as what they are. Raises `Invalid`."""
+    registry = words.value("registry")
+    if registry is None:
+        return words
+    from ferryman.oci.ollama import parse_model, parse_registry  # noqa: PLC0415 - only then
+
+    host, plain = parse_registry(registry)
+    sources = tuple(
+        f"docker://{parse_model(one.partition(':')[2], host)}" if one.lower().startswith(MODEL) else one
+        for one in words.sources
+    )
+    return replace(words, sources=sources, flags=words.flags | ({"src-plain-http"} if plain else set()))
 
 
 def _copy(command: Command, words: Words) -> int:

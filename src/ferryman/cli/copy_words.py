@@ -5,6 +5,8 @@ from typing import Final
 
 from ferryman.cli.get_words import Option
 
+MODEL: Final = "ollama:"
+"""How the address of a model begins."""
 SCHEMES: Final = (
     "docker://",
     "oci:",
@@ -13,6 +15,7 @@ SCHEMES: Final = (
     "docker-daemon:",
     "containerd:",
     "depot:",
+    MODEL,
 )
 """How the address of an image begins."""
 _CREDENTIALS: Final = "env:NAME|FILE"
@@ -142,16 +145,26 @@ GET: Final = Command(
             "Where to, such as oci:FOLDER or oci-archive:FILE; the depot when left out.",
             "PLACE",
         ),
+        Option(
+            "registry",
+            ("--registry",),
+            "Where models (ollama:…) are fetched, instead of the Ollama registry; http:// for one without TLS.",
+            "URL",
+        ),
         *_CHOICE,
         *_SIDES,
         *_SOURCE,
         *_WORK,
         *_SHOW,
     ),
-    "Fetch images into the depot, or into a folder or archive.",
+    "Fetch images and models into the depot, or into a folder or archive.",
     "IMAGE…",
-    "docker://HOST/NAME[:TAG|@DIGEST], oci:FOLDER, oci-archive:FILE, docker-archive:FILE, docker-daemon:NAME, containerd:NAME.",
-    ("ferry get docker://quay.io/team/app:1.2", "ferry get docker://quay.io/team/app:1.2 -o oci:app-folder"),
+    "docker://HOST/NAME[:TAG|@DIGEST], oci:FOLDER, oci-archive:FILE, docker-archive:FILE, docker-daemon:NAME, containerd:NAME, ollama:MODEL[:TAG].",
+    (
+        "ferry get docker://quay.io/team/app:1.2",
+        "ferry get docker://quay.io/team/app:1.2 -o oci:app-folder",
+        "ferry get ollama:llama3.2:1b",
+    ),
 )
 INSPECT: Final = Command(
     "inspect",

@@ -7,6 +7,7 @@ docker-archive:FILE[:REFERENCE]           what `docker save` writes
 docker-daemon:REFERENCE                   the local Docker Engine, also by image id (sha256:…)
 containerd:[NAMESPACE/]REFERENCE          the local containerd; a namespace has neither '.' nor ':'
 depot:REFERENCE                           this machine's depot
+ollama:MODEL[:TAG]                        a model of the Ollama registry; another way to write its docker:// location
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid
+from ferryman.oci.ollama import parse_model
 from ferryman.oci.reference import Reference, parse_digest, parse_local, parse_reference
 
 
@@ -30,6 +32,7 @@ class Transport(StrEnum):
     DEPOT = "depot"
 
 
+MODEL: Final = "ollama"
 PATHS: Final = frozenset({Transport.OCI, Transport.OCI_ARCHIVE, Transport.DOCKER_ARCHIVE})
 """Transports whose place is a path."""
 
@@ -70,8 +73,11 @@ class Location:
 
 
 def parse_location(text: str) -> Location:
-    """Read a location. Raises `Invalid` (`location_invalid`, `reference_invalid`)."""
+    """Read a location. Raises `Invalid` (`location_invalid`, `reference_invalid`, `model_invalid`)."""
     scheme, colon, rest = text.strip().partition(":")
+    if scheme.lower() == MODEL and rest:
+        model = parse_model(rest)
+        return Location(Transport.DOCKER, model.host, model)
     try:
         transport = Transport(scheme.lower())
     except ValueError as error:
@@ -125,5 +131,5 @@ def _wrong(text: str, what: str) -> Invalid:
         "location_invalid",
         f"'{text.strip()[:200]}' {what}.",
         advice="Write docker://HOST/REPOSITORY:TAG, oci:FOLDER:NAME, oci-archive:FILE, docker-archive:FILE, "
-        "docker-daemon:REFERENCE, containerd:REFERENCE or depot:REFERENCE.",
+        "docker-daemon:REFERENCE, containerd:REFERENCE, ollama:MODEL or depot:REFERENCE.",
     )
