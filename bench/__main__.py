@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("transfer", "ledger", "days", "daemon", "registry", "console")
+ORDER = ("transfer", "ledger", "days", "daemon", "registry", "images", "console")
 
 
 def available() -> tuple[str, ...]:
