@@ -86,7 +86,7 @@ def family(place: Place, rounds: int) -> tuple[Row, list[list[Run]]]:
         for runs, tool in ((ours, place.copy), (theirs, place.sync)):
             with place.target() as target:
                 more = ("--no-store",) if tool == place.copy else ()
-                runs.append(measure(tool(target, *more)))  # type: ignore[operator]  # the options are ours only
+                runs.append(measure(tool(target, *more)))
     tools = (Tool("ferry copy --no-store", ()), Tool("skopeo sync", ()))
     return Row(f"{place.count} images, empty target", tools, (0.6,)), [ours, theirs]
 

@@ -1,13 +1,13 @@
 """`ferry copy --detach` and `--through-daemon`: hand the copy to the daemon, and maybe wait for it. Loads little."""
 
+import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ferryman.cli.client import Client, connect
-from ferryman.cli.get_options import connections_of, secret_from
 from ferryman.cli.get_words import Words
 from ferryman.cli.output import line, note, print_json
 from ferryman.cli.problems import FAILED
+from ferryman.cli.quick import Quick, local_client
 from ferryman.core.errors import (
     Conflict,
     Corrupt,
@@ -18,6 +18,9 @@ from ferryman.core.errors import (
     NotFound,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    from ferryman.cli.client import Client
 
 _WAIT: Final = 25
 """Seconds of one request that waits: less than the client is patient for."""
@@ -32,8 +35,10 @@ _BRANCHES: Final[dict[str, type[FerryError]]] = {
 def hand_over(words: Words, pairs: list[tuple[list[str], str]]) -> int:
     """Make a job for each target and return the exit code. Raises the daemon's error, and that of a job waited for."""
     waits = words.has("through-daemon")
-    client = connect()
+    client = local_client() or _other()
     orders = [_order(words, sources, target) for sources, target in pairs]
+    if _has_logins():
+        _add_logins(orders)
     if words.has("dry-run"):
         return _plan(client, orders, json=words.has("json"))
     jobs = []
@@ -48,7 +53,13 @@ def hand_over(words: Words, pairs: list[tuple[list[str], str]]) -> int:
     return max(_ended(words, job) for job in jobs)
 
 
-def _plan(client: Client, orders: list[dict[str, Any]], *, json: bool) -> int:
+def _other() -> "Client":
+    from ferryman.cli.client import connect  # noqa: PLC0415 - only for a daemon that is elsewhere, or none
+
+    return connect()
+
+
+def _plan(client: "Client | Quick", orders: list[dict[str, Any]], *, json: bool) -> int:
     from ferryman.core.units import format_size  # noqa: PLC0415 - only then
 
     plans = [client.post("/api/v1/images/plan", order) for order in orders]
@@ -109,6 +120,8 @@ def _order(words: Words, sources: list[str], target: str) -> dict[str, Any]:
     if words.has("no-store"):
         order["store"] = False
     if (connections := words.value("connections")) is not None:
+        from ferryman.cli.get_options import connections_of  # noqa: PLC0415 - only then
+
         order["connections"] = connections_of(connections)
     if (rate := words.value("limit")) is not None:
         order["rate_limit"] = rate
@@ -131,6 +144,8 @@ def _side(words: Words, side: str) -> dict[str, Any]:
             found[name.replace("-", "_")] = True
     creds = words.value(f"{side}-creds")
     if creds is not None:
+        from ferryman.cli.get_options import secret_from  # noqa: PLC0415 - only then
+
         user, _, password = secret_from(creds, f"--{side}-creds").partition(":")
         found |= {"username": user, "password": password}
     for field, names in (
@@ -143,6 +158,46 @@ def _side(words: Words, side: str) -> dict[str, Any]:
         if option is not None:
             found[field] = _text(words.value(option) or "", option)
     return found
+
+
+def _has_logins() -> bool:
+    """Tell whether `docker login` or `podman login` left a file: few machines need what reading it loads."""
+    home, environ = Path.home(), os.environ
+    places = (
+        environ.get("REGISTRY_AUTH_FILE") or "",
+        f"{environ.get('XDG_RUNTIME_DIR') or ''}/containers/auth.json",
+        f"{environ.get('XDG_CONFIG_HOME') or home / '.config'}/containers/auth.json",
+        f"{environ.get('DOCKER_CONFIG') or home / '.docker'}/config.json",
+    )
+    return any(os.path.isfile(place) for place in places)  # noqa: PTH113 - quicker
+
+
+def _add_logins(orders: list[dict[str, Any]]) -> None:
+    """Send the logins that are kept for the registries of each order along, where no others are named."""
+    import base64  # noqa: PLC0415 - only then
+    import json  # noqa: PLC0415 - only then
+
+    from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - only then
+    from ferryman.oci.reference import parse_reference  # noqa: PLC0415 - only then
+
+    files = AuthFiles(os.environ, Path.home())
+    for order in orders:
+        for name, places in (("source", order["sources"]), ("destination", [order["target"]])):
+            side = order.get(name, {})
+            if "username" in side or "authfile" in side:
+                continue
+            auths = {}
+            for place in places:
+                if not place.startswith("docker://"):
+                    continue
+                rest = place.removeprefix("docker://")
+                named = parse_reference(rest + "x" if rest.endswith("/") else rest).name
+                login = files.login(named)
+                if login is not None and login.username:
+                    pair = f"{login.username}:{login.password}".encode()
+                    auths[named] = {"auth": base64.b64encode(pair).decode()}
+            if auths:
+                order[name] = {**side, "authfile": json.dumps({"auths": auths})}
 
 
 def _text(path: str, option: str) -> str:

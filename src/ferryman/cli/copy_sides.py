@@ -10,6 +10,7 @@ from ferryman.cli.get_words import Words
 from ferryman.core.errors import Invalid
 from ferryman.core.home import default_home
 from ferryman.depot.copying.ends import Side
+from ferryman.oci.authfile import AuthFiles
 from ferryman.oci.mirrors import Mirrors
 from ferryman.oci.options import Login, RegistryOptions
 from ferryman.transfer.policy import AddressPolicy
@@ -24,11 +25,8 @@ MIRRORS: Final = "registries.toml"
 
 
 def sides_of(words: Words) -> tuple[Side, Side]:
-    """Return how the source and the target are reached. Equal sides are one object. Raises `Invalid`."""
-    source, target = registry_options(words, "src"), registry_options(words, "dst")
-    if source == target:
-        target = source
-    return Side(source, _local), Side(target, _local)
+    """Return how the source and the target are reached. Raises `Invalid`."""
+    return Side(registry_options(words, "src"), _local), Side(registry_options(words, "dst"), _local)
 
 
 def registry_options(words: Words, side: str) -> RegistryOptions:
@@ -47,7 +45,7 @@ def registry_options(words: Words, side: str) -> RegistryOptions:
         client_cert=_file(words, "cert"),
         client_key=_file(words, "key"),
         login=login_of(secret_from(creds, f"--{side}-creds")) if creds is not None else None,
-        logins=None,
+        logins=AuthFiles(os.environ, Path.home(), file=authfile).login,
         mirrors=mirrors_of(default_home()) if side == "src" else Mirrors(),
         allow=ALLOWED,
     )

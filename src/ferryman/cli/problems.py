@@ -4,7 +4,6 @@ import sys
 from typing import Any, Final, TextIO
 
 from ferryman.core.errors import Conflict, Denied, FerryError, Invalid, NotFound, Unavailable
-from ferryman.core.secrets import mask
 
 EXIT_CODES: Final[tuple[tuple[type[FerryError], int], ...]] = (
     (Invalid, 2),
@@ -55,6 +54,13 @@ def report(error: FerryError, *, json: bool) -> int:
     else:
         say(error)
     return exit_code(error)
+
+
+def mask(text: str) -> str:
+    """Return `text` without secrets, as `core.secrets.mask` does it; its patterns are only made when something is wrong."""
+    from ferryman.core.secrets import mask as masked  # noqa: PLC0415 - see above
+
+    return masked(text)
 
 
 def plain(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from ferryman.core.lent import Lent
 from ferryman.images.model import SideOrder
+from ferryman.oci.authfile import AuthFile, read_auth_file
 from ferryman.oci.mirrors import Mirrors
 from ferryman.oci.options import Login, RegistryOptions
 from ferryman.oci.session import Registries
@@ -59,11 +60,14 @@ class Reach:
 
     @contextmanager
     def _side(self, side: SideOrder, rule: AddressRule, *, reads: bool) -> Iterator[Registries]:
-        with self._lent.files(side.ca, side.client_cert, side.client_key) as (ca, cert, key):
+        texts = (side.ca, side.client_cert, side.client_key, side.authfile)
+        with self._lent.files(*texts) as (ca, cert, key, auth):
+            # Only what stands in the file: helper programs that it names are not run for whoever sends it.
+            known = read_auth_file(auth, must=True) if auth else None
             mirrors = self._mirrors() if reads else Mirrors()
             said = f"{side.model_dump_json()}\n{rule!r}\n{mirrors!r}"
             name = hashlib.sha256(said.encode()).hexdigest()
-            options = options_of(side, rule, mirrors, (ca, cert, key))
+            options = options_of(side, rule, mirrors, (ca, cert, key), known)
             one = self._take(name, options)
             try:
                 yield one.registries
@@ -99,8 +103,9 @@ def options_of(
     rule: AddressRule,
     mirrors: Mirrors,
     files: tuple[Path | None, Path | None, Path | None],
+    known: AuthFile | None = None,
 ) -> RegistryOptions:
-    """Return how to talk to registries as `side` says; `files` are CA, certificate and key."""
+    """Return how to talk to registries as `side` says; `files` are CA, certificate and key, `known` the logins of a file."""
     ca, cert, key = files
     return RegistryOptions(
         plain_http=side.plain_http,
@@ -109,7 +114,7 @@ def options_of(
         client_cert=cert,
         client_key=key,
         login=Login(side.username, side.password or "") if side.username else None,
-        logins=None,
+        logins=known.entry if known else None,
         mirrors=mirrors,
         allow=rule,
     )

@@ -71,7 +71,7 @@ class Copies:
         try:
             places.add(order.sources, order.target)
         except Invalid as error:
-            error.fields = error.fields or {"sources": f"{error.message} {error.advice}"}
+            error.fields = error.fields or {"sources": error.message}
             raise
         for location in places.locations.values():
             if location.transport not in ALLOWED:

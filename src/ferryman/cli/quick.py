@@ -1,0 +1,100 @@
+"""Calls the daemon of this home over plain loopback without loading an HTTP library: for commands that are over in a moment."""
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from ferryman.core.home import default_home
+
+_TIMEOUT: Final = 60.0
+_MOST: Final = 64 * 1024 * 1024
+
+
+class Quick:
+    """Calls the API as `client.Client` does, one connection each. Whatever is not a plain success is left to that one."""
+
+    def __init__(self, host: str, port: int, token: str) -> None:
+        """Call the daemon at `host` and `port` with the secret `token`."""
+        self._host, self._port, self._token = host, port, token
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        """Return what GET answers. Raises as `Client`."""
+        pairs = "&".join(f"{name}={value}" for name, value in (query or {}).items())
+        return self._call("GET", f"{path}?{pairs}" if pairs else path, None)
+
+    def post(self, path: str, body: object) -> Any:
+        """Return what POST answers. Raises as `Client`."""
+        return self._call("POST", path, body)
+
+    def _call(self, method: str, path: str, body: object) -> Any:
+        data = json.dumps(body).encode() if body is not None else b""
+        key = os.urandom(16).hex()  # whatever has to be asked again is done once
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nAuthorization: Bearer {self._token}\r\n"
+            f"Accept: application/json\r\nIdempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        try:
+            answer = self._exchange(head.encode("latin-1") + data)
+        except OSError:
+            answer = None
+        if answer is None:
+            return self._again(method, path, body, key)
+        return answer
+
+    def _exchange(self, request: bytes) -> Any:
+        """Return the document of a success with a length; None for every other answer."""
+        with socket.create_connection((self._host, self._port), _TIMEOUT) as connection:
+            connection.sendall(request)
+            with connection.makefile("rb") as answer:
+                status = answer.readline(1000).split(None, 2)
+                length = -1
+                while (line := answer.readline(10_000)) not in {b"\r\n", b"\n", b""}:
+                    name, _, value = line.partition(b":")
+                    if name.lower() == b"content-length" and value.strip().isdigit():
+                        length = int(value)
+                if len(status) < 2 or not status[1].startswith(b"2") or not 0 < length <= _MOST:
+                    return None
+                data = answer.read(length)
+        return json.loads(data) if len(data) == length else None
+
+    def _again(self, method: str, path: str, body: object, key: str) -> Any:
+        from ferryman.cli.client import Client  # noqa: PLC0415 - loads an HTTP library
+
+        client = Client(f"http://{self._host}:{self._port}", self._token)
+        if method == "GET":
+            return client.get(path)
+        return client.post(path, body, headers={"Idempotency-Key": key})
+
+
+def local_client() -> Quick | None:
+    """Return a client for a daemon of this home that answers plain HTTP here; None when there is none, or another is named."""
+    if os.environ.get("FERRY_ADDRESS"):
+        return None
+    home = default_home()
+    try:
+        if not _is_held(home / "daemon.lock"):
+            return None
+        address = str(json.loads((home / "daemon.json").read_bytes())["address"])
+        token = os.environ.get("FERRY_TOKEN") or (home / "keys" / "local.token").read_text("ascii").strip()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    host, colon, port = address.removeprefix("http://").rpartition(":")
+    if not (address.startswith("http://") and colon and port.isdigit() and "[" not in host):
+        return None
+    return Quick(host, int(port), token)
+
+
+def _is_held(lock: Path) -> bool:
+    """Tell whether a daemon lives, as `daemon.home` does."""
+    handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
