@@ -159,11 +159,7 @@ def set_tag(
     at = and_(TAGS.c.repository == repository, TAGS.c.tag == tag)
     before = connection.execute(select(TAGS.c.digest).where(at).with_for_update()).scalar()
     if before is not None and before != str(digest) and immutable:
-        raise Conflict(
-            "tag_immutable",
-            f"The tag '{repository}:{tag}' names {before} and cannot be moved.",
-            advice="Push under a new tag; tags of this repository stay what they are.",
-        )
+        raise _frozen(repository, tag, before)
     row = {
         "repository": repository,
         "tag": tag,
@@ -171,19 +167,32 @@ def set_tag(
         "media_type": media_type,
         "updated_at": now,
     }
-    statement = upsert(connection, TAGS)
-    changing = {name: row[name] for name in ("digest", "media_type", "updated_at")}
-    if immutable and before is None:  # somebody may have been faster
-        adding = statement.on_conflict_do_nothing().returning(TAGS.c.tag)
-        if connection.execute(adding, row).first() is None:
-            return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
-    else:
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["repository", "tag"], set_=changing), row
-        )
+    if not _put_tag(connection, row, only_new=immutable and before is None):  # somebody was faster
+        return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
     if before != str(digest):
         note(connection, repository, tag, str(digest), origin, now)
     return None
+
+
+def _put_tag(connection: Connection, row: dict[str, Any], *, only_new: bool) -> bool:
+    """Write the row of a tag; False when only a new one would do and there is one."""
+    statement = upsert(connection, TAGS)
+    if only_new:
+        adding = statement.on_conflict_do_nothing().returning(TAGS.c.tag)
+        return connection.execute(adding, row).first() is not None
+    changing = {name: row[name] for name in ("digest", "media_type", "updated_at")}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["repository", "tag"], set_=changing), row
+    )
+    return True
+
+
+def _frozen(repository: str, tag: str, before: str) -> Conflict:
+    return Conflict(
+        "tag_immutable",
+        f"The tag '{repository}:{tag}' names {before} and cannot be moved.",
+        advice="Push under a new tag; tags of this repository stay what they are.",
+    )
 
 
 def tag(
