@@ -11,6 +11,7 @@ from ferryman.cli.depot import depot_app
 from ferryman.cli.doctor import add_doctor
 from ferryman.cli.downloads import downloads_app
 from ferryman.cli.get_help import add_get
+from ferryman.cli.images import images_app
 from ferryman.cli.jobs import jobs_app
 from ferryman.cli.link import link_app
 from ferryman.cli.settings import settings_app
@@ -49,6 +50,7 @@ add_up(app)
 add_status(app)
 add_stats(app)
 add_doctor(app)
+app.add_typer(images_app(), name="images")
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
 app.add_typer(depot_app(), name="depot")
