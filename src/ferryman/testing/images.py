@@ -14,20 +14,28 @@ import base64
 import contextlib
 import hashlib
 import http.client
-import io
 import json
 import os
-import random
-import tarfile
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast
+from typing import Any, BinaryIO, Final, Literal
 
-import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ferryman.testing.image_layers import (
+    Compression,
+    File,
+    Noise,
+    Packed,
+    busybox_files,
+    pack_files,
+    pack_tree,
+)
+from ferryman.testing.image_pushing import Registry
+
+__all__ = ["File", "Images", "Layer", "Made", "Noise", "busybox_files"]
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -43,27 +51,7 @@ DSSE: Final = "application/vnd.dsse.envelope.v1+json"
 IN_TOTO: Final = "application/vnd.in-toto+json"
 SPDX: Final = "text/spdx+json"
 CREATED: Final = "2024-01-01T00:00:00Z"
-CHUNK: Final = 1 << 20
-APPLETS: Final = ("sh", "ls", "cat", "echo", "true", "false", "sleep", "id", "env", "wget", "sha256sum")
-Compression = Literal["gzip", "zstd", "none"]
 Form = Literal["tag", "referrer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """`size` bytes that no compression makes smaller, the same for the same seed."""
-
-    size: int
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file of a layer; with `link` a symbolic link to that path."""
-
-    data: bytes | Noise = b""
-    mode: int = 0o644
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +127,13 @@ class Images:
         self, files: Mapping[str, File | bytes], compression: Compression = "gzip", *, docker: bool = False
     ) -> Layer:
         """Make a layer of files by path without a leading slash; folders come by themselves."""
-        (self.folder / "blobs" / "sha256").mkdir(exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self.folder / "blobs")
-        with os.fdopen(descriptor, "wb") as out:
-            sink = _Sink(out, compression, 0 if _noisy(files) else 6)
-            with tarfile.open(fileobj=cast("BinaryIO", sink), mode="w|", format=tarfile.USTAR_FORMAT) as tar:
-                for path, entry in _with_folders(files):
-                    tar.addfile(_info(path, entry), _reader(entry))
-            sink.finish()
-        digest = f"sha256:{sink.packed.hexdigest()}"
-        Path(name).replace(self.blob_path(digest))
-        ending = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[compression]
-        media_type = DOCKER_LAYER if docker else OCI_LAYER + ending
-        return Layer(media_type, digest, sink.size, f"sha256:{sink.plain.hexdigest()}")
+        packed = self._packed(lambda out: pack_files(out, files, compression))
+        return self._layer(packed, compression, docker=docker)
+
+    def tree(self, root: Path, compression: Compression = "gzip", *, docker: bool = False) -> Layer:
+        """Make a layer of a folder, such as one that `debootstrap` filled."""
+        packed = self._packed(lambda out: pack_tree(out, root, compression))
+        return self._layer(packed, compression, docker=docker)
 
     def noise(self, size: int, seed: int = 0, name: str = "opt/noise", *, docker: bool = False) -> Layer:
         """Make a layer of about `size` bytes that do not compress."""
@@ -282,12 +264,27 @@ class Images:
         The tag is `tag`, or the one it was made with, or none. `headers` go with every request.
         """
         with contextlib.closing(http.client.HTTPConnection(address, timeout=60)) as connection:
-            registry = _Registry(connection, repository, headers or {})
+            registry = Registry(connection, repository, headers or {})
             for part in made.everything():
                 for digest, _ in part.blobs:
                     registry.put_blob(digest, self.blob_path(digest))
                 name = (tag or made.tag or made.digest) if part is made else part.digest
-                registry.put_manifest(part, name)
+                registry.put_manifest(part.raw, part.media_type, name)
+
+    def _packed(self, pack: Callable[[BinaryIO], Packed]) -> Packed:
+        (self.folder / "blobs" / "sha256").mkdir(exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self.folder / "blobs")
+        with os.fdopen(descriptor, "wb") as out:
+            packed = pack(out)
+        Path(name).replace(self.blob_path(packed.digest))
+        return packed
+
+    @staticmethod
+    def _layer(packed: Packed, compression: Compression, *, docker: bool) -> Layer:
+        ending = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[compression]
+        return Layer(
+            DOCKER_LAYER if docker else OCI_LAYER + ending, packed.digest, packed.size, packed.diff_id
+        )
 
     def _attached(
         self, subject: Made, layer: dict[str, Any], form: Form, ending: str, artifact_type: str
@@ -334,144 +331,6 @@ class Images:
     def _write_index(self, entries: list[dict[str, Any]]) -> None:
         body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
         (self.folder / "index.json").write_bytes(_json(body))
-
-
-def busybox_files() -> Mapping[str, File | bytes]:
-    """Return a small root file system with a static shell, when the machine has `busybox-static`."""
-    files: dict[str, File | bytes] = {
-        "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
-        "etc/group": b"root:x:0:\n",
-        "etc/os-release": b"ID=ferryman-made\nPRETTY_NAME=Made for tests\n",
-        "tmp/.keep": b"",
-    }
-    program = next((p for p in map(Path, ("/bin/busybox", "/usr/bin/busybox")) if p.is_file()), None)
-    if program is None:
-        return files | {"etc/no-programs": b"busybox-static is not installed where this was made\n"}
-    files["bin/busybox"] = File(program.read_bytes(), 0o755)
-    return files | {f"bin/{name}": File(link="busybox") for name in APPLETS}
-
-
-class _Registry:
-    """Uploads in one piece each, over one connection."""
-
-    def __init__(
-        self, connection: http.client.HTTPConnection, repository: str, headers: Mapping[str, str]
-    ) -> None:
-        self._connection = connection
-        self._repository = repository
-        self._headers = headers
-
-    def put_blob(self, digest: str, path: Path) -> None:
-        if self._ask("HEAD", f"/v2/{self._repository}/blobs/{digest}")[0] == 200:
-            return
-        status, place = self._ask("POST", f"/v2/{self._repository}/blobs/uploads/", {"Content-Length": "0"})
-        self._expect(status, 202, f"upload of {digest}")
-        place = place.partition("://")[2].partition("/")[2].join(("/", "")) if "://" in place else place
-        place += ("&" if "?" in place else "?") + f"digest={digest}"
-        with path.open("rb") as file:
-            length = {"Content-Length": str(path.stat().st_size), "Content-Type": "application/octet-stream"}
-            self._expect(self._ask("PUT", place, length, file)[0], 201, f"blob {digest}")
-
-    def put_manifest(self, made: Made, name: str) -> None:
-        address = f"/v2/{self._repository}/manifests/{name}"
-        status, _ = self._ask("PUT", address, {"Content-Type": made.media_type}, io.BytesIO(made.raw))
-        self._expect(status, 201, f"manifest {name}")
-
-    def _ask(
-        self, method: str, path: str, more: Mapping[str, str] | None = None, body: BinaryIO | None = None
-    ) -> tuple[int, str]:
-        headers = {**self._headers, **(more or {})}
-        if isinstance(body, io.BytesIO):
-            headers["Content-Length"] = str(len(body.getvalue()))
-        self._connection.request(method, path, body=body, headers=headers)
-        answer = self._connection.getresponse()
-        answer.read()
-        return answer.status, answer.getheader("Location", "")
-
-    @staticmethod
-    def _expect(status: int, wanted: int, what: str) -> None:
-        if status != wanted:
-            raise RuntimeError(f"{what}: the registry answered {status}")
-
-
-class _Sink:
-    """Compresses and hashes what a tar writer writes."""
-
-    def __init__(self, out: BinaryIO, compression: Compression, level: int) -> None:
-        self._out = out
-        self.plain = hashlib.sha256()
-        self.packed = hashlib.sha256()
-        self.size = 0
-        self._packer: Any = None
-        if compression == "gzip":
-            self._packer = zlib.compressobj(level, zlib.DEFLATED, 31)
-        elif compression == "zstd":
-            self._packer = zstandard.ZstdCompressor().compressobj()
-
-    def write(self, data: bytes) -> int:
-        self.plain.update(data)
-        self._pass(self._packer.compress(data) if self._packer else data)
-        return len(data)
-
-    def finish(self) -> None:
-        if self._packer:
-            self._pass(self._packer.flush())
-
-    def _pass(self, data: bytes) -> None:
-        self.packed.update(data)
-        self.size += len(data)
-        self._out.write(data)
-
-
-class _NoiseReader(io.RawIOBase):
-    """Reads noise piece by piece."""
-
-    def __init__(self, noise: Noise) -> None:
-        self._left = noise.size
-        self._random = random.Random(noise.seed)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        while len(self._rest) < wanted:
-            self._rest += self._random.randbytes(CHUNK)
-        data, self._rest = self._rest[:wanted], self._rest[wanted:]
-        self._left -= wanted
-        return data
-
-
-def _reader(entry: File) -> BinaryIO | None:
-    if entry.link:
-        return None
-    if isinstance(entry.data, Noise):
-        return cast("BinaryIO", _NoiseReader(entry.data))
-    return io.BytesIO(entry.data)
-
-
-def _noisy(files: Mapping[str, File | bytes]) -> bool:
-    return any(isinstance(one, File) and isinstance(one.data, Noise) for one in files.values())
-
-
-def _with_folders(files: Mapping[str, File | bytes]) -> Iterator[tuple[str, File]]:
-    folders = {str(parent) for path in files for parent in Path(path).parents} - {"."}
-    entries = {folder + "/": File(mode=0o755) for folder in folders}
-    entries |= {path: one if isinstance(one, File) else File(one) for path, one in files.items()}
-    yield from sorted(entries.items())
-
-
-def _info(path: str, entry: File) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(path.rstrip("/"))
-    info.mode = entry.mode
-    if path.endswith("/"):
-        info.type = tarfile.DIRTYPE
-    elif entry.link:
-        info.type, info.linkname = tarfile.SYMTYPE, entry.link
-    else:
-        info.size = entry.data.size if isinstance(entry.data, Noise) else len(entry.data)
-    return info
 
 
 def _platform(text: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import tarfile
 import zlib
 from pathlib import Path
@@ -56,3 +57,22 @@ def test_a_family_shares_its_base_and_has_its_own(tmp_path):
     assert len(owns) == 3
     assert [made.tag for made in family] == ["image-00", "image-01", "image-02"]
     assert all(size >= 10_000 for made in family for size in [json.loads(made.raw)["layers"][1]["size"]])
+
+
+def test_a_folder_becomes_a_layer_that_does_not_depend_on_when_it_was_made(tmp_path):
+    digests = []
+    for name in ("a", "b"):
+        root = tmp_path / name
+        (root / "etc").mkdir(parents=True)
+        (root / "etc/passwd").write_text("root\n")
+        (root / "etc/passwd").chmod(0o640)
+        (root / "etc/link").symlink_to("passwd")
+        (root / "hard").hardlink_to(root / "etc/passwd")
+        os.utime(root / "etc/passwd", (1, len(digests) + 5))
+        os.mkfifo(root / "pipe")
+        digests.append(Images(tmp_path / "made").tree(root, "none").digest)
+    assert digests[0] == digests[1]
+    with tarfile.open(Images(tmp_path / "made").blob_path(digests[0])) as tar:
+        assert tar.getnames() == ["etc", "etc/link", "etc/passwd", "hard"]
+        assert tar.getmember("hard").linkname == "etc/passwd"
+        assert tar.getmember("etc/passwd").mode & 0o777 == 0o640
