@@ -101,7 +101,7 @@ def test_a_job_killed_with_its_daemon_goes_on(tmp_path: Path, source: DockerRegi
         assert relay.held.wait(60)
         items = daemon.api("GET", f"/api/v1/images/copies/{job['id']}/items")["items"]
         assert {one["size"] for one in items} >= {size}
-        wait(lambda: [p for p in (tmp_path / "home/depot/partial").rglob("*.ferry")], "the journal")
+        wait(lambda: list((tmp_path / "home/depot/partial").rglob("*.ferry")), "the journal")
         daemon.kill(signal.SIGKILL)
         relay.release()
         daemon.start()

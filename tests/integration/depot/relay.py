@@ -4,6 +4,7 @@ import contextlib
 import socket
 import socketserver
 import threading
+from typing import Self
 
 
 class Relay(socketserver.ThreadingTCPServer):
@@ -22,7 +23,7 @@ class Relay(socketserver.ThreadingTCPServer):
     def host(self) -> str:
         return f"127.0.0.1:{self.server_address[1]}"
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 

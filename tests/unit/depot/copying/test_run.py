@@ -14,6 +14,7 @@ from ferryman.oci.manifest import Manifest, Platform
 from tests.unit.depot.copying.memory import Ends, MemoryRegistry, digest_of
 
 AMD, ARM = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
+ALL = Choice()
 LAYER, OTHER = b"a layer of some bytes", b"another layer"
 
 
@@ -28,11 +29,11 @@ class Copy:
     def wish(self, name: str, tag: str | None = "1", *, flat: bool = False) -> Wish:
         return Wish(name, self.source.place(name), "1", self.target.place(f"new/{name}"), tag, flat)
 
-    def gather(self, wishes: list[Wish], choice: Choice = Choice()) -> Gathered:
+    def gather(self, wishes: list[Wish], choice: Choice = ALL) -> Gathered:
         with ThreadPoolExecutor(2) as pool:
             return Gatherer(self.ends, choice, pool).gather(wishes)
 
-    def plan(self, *names: str, choice: Choice = Choice()) -> Plan:
+    def plan(self, *names: str, choice: Choice = ALL) -> Plan:
         found = self.gather([self.wish(name) for name in names], choice)
         assert not found.failed
         with ThreadPoolExecutor(2) as pool:
