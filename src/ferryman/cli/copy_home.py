@@ -1,5 +1,6 @@
 """The depot of this home, opened by a command; a daemon may use it at the same time."""
 
+from ferryman.cli.depot_home import InForce
 from ferryman.core.clock import SystemClock
 from ferryman.core.layers import load_settings
 from ferryman.db import Database, sqlite_url
@@ -21,12 +22,13 @@ class OpenDepot:
         self._hold: Hold | None = None
         try:
             self._database.migrate()
+            force = InForce(settings, self._database)
             self.depot = Depot(
                 settings.depot,
                 self._database,
                 self._clock,
-                quota=lambda: settings.depot_bytes,
-                rules=lambda: settings.depot_retention,
+                quota=lambda: force.bytes,
+                rules=lambda: force.rules,
             )
             self._hold = self.depot.begin(holder)
         except BaseException:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,42 @@ from ferryman.core.errors import NotFound
 from ferryman.depot.model import Origin
 
 if TYPE_CHECKING:  # the depot needs the database, which help must not wait for
+    from ferryman.core.settings import Settings
+    from ferryman.db import Database
     from ferryman.depot.repair import Repair
     from ferryman.depot.service import Depot
+
+
+class InForce:
+    """The settings of the depot as the daemon has them: also those that were changed in the console. Read once, when asked."""
+
+    def __init__(self, settings: "Settings", database: "Database") -> None:
+        """Lay what `database` has over `settings`."""
+        self._settings, self._database = settings, database
+
+    @property
+    def bytes(self) -> int:
+        """The quota."""
+        return self._now.depot_bytes
+
+    @property
+    def rules(self) -> str:
+        """The rules for tags."""
+        return self._now.depot_retention
+
+    @cached_property
+    def _now(self) -> "Settings":
+        from ferryman.accounts.audit import Audit  # noqa: PLC0415 - slow to import
+        from ferryman.core.clock import SystemClock  # noqa: PLC0415 - slow to import
+        from ferryman.core.live import Live  # noqa: PLC0415 - slow to import
+        from ferryman.core.secrets import SecretBox  # noqa: PLC0415 - slow to import
+        from ferryman.settings.service import SettingsService  # noqa: PLC0415 - slow to import
+
+        keys = self._settings.home / "keys"
+        keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        clock, box = SystemClock(), SecretBox(keys / "secret.key")
+        audit = Audit(self._database, clock)
+        return SettingsService(self._database, Live(self._settings), audit, clock, box).load_now()
 
 
 @contextmanager
@@ -33,12 +68,9 @@ def opened() -> "Iterator[Depot]":
     database = Database(settings.database_url or sqlite_url(file))
     try:
         database.migrate()
+        force = InForce(settings, database)
         depot = Depot(
-            settings.depot,
-            database,
-            SystemClock(),
-            quota=lambda: settings.depot_bytes,
-            rules=lambda: settings.depot_retention,
+            settings.depot, database, SystemClock(), quota=lambda: force.bytes, rules=lambda: force.rules
         )
         try:
             yield depot

@@ -52,10 +52,10 @@ def upkeep_rooms(depot: Depot, ledger: Ledger, clock: Clock, live: Live) -> Upke
     """Build them for `depot`; clean-ups and checks are jobs of `ledger`."""
 
     @contextmanager
-    def repairing() -> Iterator[Repair]:
+    def repairing(plain_http: bool) -> Iterator[Repair]:
         rule = AddressPolicy(private=live.now().private_addresses != "deny")
         logins = AuthFiles(os.environ, Path.home()).login
-        registries = Registries(RegistryOptions(logins=logins, allow=rule))
+        registries = Registries(RegistryOptions(plain_http=plain_http, logins=logins, allow=rule))
         try:
             yield Repair(depot, lambda host, name: RegistryClient(host, name, registries=registries).source())
         finally:

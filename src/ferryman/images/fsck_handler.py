@@ -28,8 +28,8 @@ class FsckHandler:
     kind = FSCK
     spec = FsckSpec
 
-    def __init__(self, depot: Depot, repairing: Callable[[], AbstractContextManager[Repair]]) -> None:
-        """Check `depot`; `repairing()` gives what brings content again for the time of a block."""
+    def __init__(self, depot: Depot, repairing: Callable[[bool], AbstractContextManager[Repair]]) -> None:
+        """Check `depot`; `repairing(plain_http)` gives what brings content again for the time of a block."""
         self._depot, self._repairing = depot, repairing
 
     async def run(self, spec: FsckSpec, run: Run) -> Document:
@@ -46,7 +46,7 @@ class FsckHandler:
             log(told(one))
 
         def check() -> None:
-            with self._repairing() as repair:
+            with self._repairing(spec.plain_http) as repair:
                 for one in self._depot.fsck(
                     spec.deep,
                     repair if spec.repair else None,

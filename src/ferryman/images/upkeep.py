@@ -45,6 +45,7 @@ class FsckSpec(BaseModel):
     repair: bool = Field(
         True, strict=True, description="Fetch damaged and missing content again from where it came."
     )
+    plain_http: bool = Field(False, strict=True, description="Fetch it from registries without TLS.")
 
 
 class Upkeep:
