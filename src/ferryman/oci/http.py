@@ -330,7 +330,8 @@ class Http:
         try:
             return connection.fill()
         except Unavailable as error:
-            if "CERTIFICATE_REQUIRED" in error.message:  # TLS 1.3 tells it with the first answer
+            if any(word in error.message for word in ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE")):
+                # TLS 1.3 tells it with the first answer
                 raise client_certificate_wanted(connection.way) from error
             raise
 

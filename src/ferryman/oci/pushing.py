@@ -24,9 +24,9 @@ class RegistryTarget:
     """The port `Target`. Thread-safe."""
 
     def __init__(self, place: Repository, close: Callable[[], None]) -> None:
-        """Write to the repository at its registry."""
+        """Write to the repository at its registry. `place` is the target's own: it asks with the right to push."""
         self._place, self._close = place, close
-        self._scopes = (push_scope(place.name),)
+        self._scopes = place.scopes = (push_scope(place.name),)
         self._lock = threading.Lock()
         self._referring = threading.Lock()
         self._absent: set[Digest] = set()
