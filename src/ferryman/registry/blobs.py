@@ -72,7 +72,8 @@ class Blobs:
         size = self._depot.blob_size_in(repository, digest)
         if size is None:
             return None
-        return Found(self._depot.path(digest), size)
+        found = Found(self._depot.path(digest), size)
+        return found if _there(found) else None
 
     async def _fetch(self, repository: str, digest: Digest) -> "Found | Arriving":
         brought = (
