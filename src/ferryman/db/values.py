@@ -29,8 +29,8 @@ def fold(text: str) -> str:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a regular expression finds something in folded text; SQLite calls it as `matches(pattern, text)`."""
-    return re.search(pattern, fold(text), re.DOTALL) is not None
+    """Whether a regular expression fits the beginning of folded text; SQLite calls it as `matches(pattern, text)`."""
+    return re.match(pattern, fold(text), re.DOTALL) is not None
 
 
 def _finite(value: Any) -> Any:

@@ -42,7 +42,7 @@ LOOK: Final = 1.3
 """The same for one row somewhere in such an index."""
 WHOLE: Final = 3.0
 """The same for the whole job."""
-READ: Final = 8.0
+READ: Final = 1.0
 """The same for the words of a job."""
 HOLD: Final = 0.2
 """The same for a match of a search that is held."""
