@@ -127,7 +127,9 @@ class Conditions:
 
     def spelled(self, text: Any) -> Filter:
         """SQLite: whether `text` has the words."""
-        return and_(_like(text, self.words), func.matches(pattern_of(self.words), text) == literal_column("1"))
+        return and_(
+            _like(text, self.words), func.matches(pattern_of(self.words), text) == literal_column("1")
+        )
 
 
 def _like(text: Any, words: Sequence[str]) -> Filter:
@@ -149,13 +151,14 @@ def between(column: Any, since: float | None, until: float | None) -> list[Filte
     return found
 
 
-def any_of(name: str, values: Sequence[str]) -> Filter:
-    """Whether a column of `JOBS` has one of `values`."""
-    return JOBS.c[name] == values[0] if len(values) == 1 else JOBS.c[name].in_(values)
+def any_of(column: Any, values: Sequence[str]) -> Filter:
+    """Whether a column has one of `values`."""
+    found: Filter = column == values[0] if len(values) == 1 else column.in_(values)
+    return found
 
 
-def in_cells(cells: Sequence[tuple[str, str]]) -> Filter:
-    """Whether a row of `JOBS` is of one of these kinds and one of these states, as indexes like it."""
+def in_cells(cells: Sequence[tuple[str, str]], source: Any = JOBS) -> Filter:
+    """Whether a row is of one of these kinds and one of these states, as indexes like it."""
     kinds = sorted({kind for kind, _ in cells})
     states = sorted({state for _, state in cells})
-    return and_(JOBS.c.kind.in_(kinds), JOBS.c.state.in_(states))
+    return and_(source.c.kind.in_(kinds), source.c.state.in_(states))

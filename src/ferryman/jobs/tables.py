@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TableClause,
     Text,
     column,
     table,
@@ -109,14 +110,6 @@ BLOCKS: Final = Table(
 )
 """SQLite only: when the jobs of a block of `BLOCK` neighbouring rows were accepted, the earliest and the latest."""
 
-LATEST: Final = Table(
-    "job_latest",
-    METADATA,
-    Column("block", Integer, primary_key=True, autoincrement=False),
-    Column("latest", Float(53), nullable=False),
-)
-"""SQLite only: no job of the block was changed after `latest`; triggers see to it."""
-
 SUMS: Final = Table(
     "job_sums",
     METADATA,
@@ -130,17 +123,30 @@ SUMS: Final = Table(
 WORDS: Final = table("jobs_words", column("rowid", BigInteger), column("jobs_words"))
 """SQLite only: the full-text index of title and error; rows are those of `JOBS` by `seq`."""
 
-FACTS: Final = table(
-    "job_facts",
-    *[
-        column(name, JOBS.c[name].type)
-        for name in (
-            "seq", "kind", "state", "owner", "category", "host",
-            "reason", "created_at", "finished_at", "updated_at", "size",
-        )
-    ],
+_FACTS: Final = (
+    "seq", "kind", "state", "owner", "category", "host",
+    "reason", "created_at", "finished_at", "updated_at", "size",
 )  # fmt: skip
+
+
+def _view(name: str, columns: Sequence[str]) -> TableClause:
+    return table(name, *[column(each, JOBS.c[each].type) for each in columns])
+
+
+FACTS: Final = _view("job_facts", _FACTS)
 """SQLite only: what filters and most orders look at, by row, from an index that has nothing else."""
+
+CELLS: Final = _view("job_cells", _FACTS)
+"""SQLite only: the same, by kind and state."""
+
+LATE: Final = {
+    "finished_at": _view("job_late_ends", (*_FACTS, "title", "error")),
+    "updated_at": _view("job_late_changes", (*_FACTS, "title", "error")),
+}
+"""SQLite only: jobs that ended, or were changed, almost `LATE_BY` or more after they were accepted, by that time."""
+
+LATE_BY: Final = 86_400.0
+"""Seconds."""
 
 HELD: Final = Table("held", METADATA, Column("seq", Integer, primary_key=True), prefixes=["TEMPORARY"])
 """SQLite only: what matches the words of a search, while it runs; each connection has its own."""

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, case, exists, func, select
 
+from ferryman.jobs.estimates import Cells
 from ferryman.jobs.model import Query, State, Summary
 from ferryman.jobs.order import Order
-from ferryman.jobs.search import Cells, Search
+from ferryman.jobs.search import Search
 from ferryman.jobs.tables import COUNTS, JOBS, SUMS
 
 SECONDS: Final = 0.03
