@@ -132,7 +132,7 @@ def test_a_flipped_bit_is_fetched_again_from_where_it_came(daemon, home, tmp_pat
         found = told(daemon, "fsck", code=1)
         assert sorted(one["trouble"] for one in found["findings"]) == ["damaged", "damaged"]
         assert all(one["used_by"] == [f"{name}:1"] for one in found["findings"])
-        assert all(one["source"] == f"docker://{name}" for one in found["findings"])
+        assert f"docker://{name}" in {one["source"] for one in found["findings"]}
         mended = told(daemon, "fsck", "--repair", "--plain-http")
         assert [one["repaired"] for one in mended["findings"]] == [True, True]
         assert told(daemon, "fsck")["findings"] == []

@@ -36,14 +36,25 @@ def depot(small_disk, tmp_path):
     database.close_now()
 
 
+def bring(depot, content):
+    with depot.writer(ORIGIN, digest_of(content)) as writer:
+        for start in range(0, len(content), 65536):
+            writer.write(content[start : start + 65536])
+        writer.commit()
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 def test_a_full_disk_leaves_nothing_half_visible(depot):
     made = put_image(depot, "a", "1", b"x" * 1_500_000)
     before = depot.used()
     content = os.urandom(2 << 20)
-    with pytest.raises(Exhausted) as caught, depot.writer(ORIGIN, digest_of(content)) as writer:
-        for start in range(0, len(content), 65536):
-            writer.write(content[start : start + 65536])
-        writer.commit()
+    with pytest.raises(Exhausted) as caught:
+        bring(depot, content)
     assert caught.value.code == "disk_full"
     assert "ferry depot gc" in caught.value.advice
     assert not depot.has(digest_of(content))
@@ -62,9 +73,8 @@ def test_a_full_disk_leaves_nothing_half_visible(depot):
 def test_a_manifest_needs_room_too(depot):
     store(depot, b"{}")
     filler = depot.folder.parent / "filler"
-    with pytest.raises(OSError), filler.open("wb", buffering=0) as file:  # noqa: PT012 - until it is full
-        while True:
-            file.write(bytes(4096))
+    with pytest.raises(OSError, match="space"):
+        fill(filler)
     made = image(annotations={"big": "x" * 100_000})
     with pytest.raises(Exhausted):
         depot.put_manifest("a", made, "1", ORIGIN)

@@ -36,10 +36,8 @@ class Log:
 
 def bring(depot: Depot, log: Log, seed: str) -> None:
     chance = random.Random()
-    tags: list[str] = []
     repository = f"team/{seed}"
-    for tag in depot.tags(repository) if seed in "".join(depot.repositories(limit=1000)) else []:
-        tags.append(tag)
+    tags = [ref.tag for ref in depot.refs(repository)]
     while True:
         log.say("hold")
         hold = depot.begin(f"job:{seed}", 900)

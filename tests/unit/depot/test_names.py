@@ -45,11 +45,14 @@ def test_repositories_named_after_a_registry():
 
 
 def test_the_hour_comes_once_a_day():
-    night = datetime(2026, 3, 2, 3, 0, 20)
-    before = datetime(2026, 3, 2, 2, 59, 20)
+    night, before = local(2, 3, 0, 20), local(2, 2, 59, 20)
     assert is_due(before, night, 3)
     assert not is_due(night, night.replace(minute=1), 3)
     assert not is_due(before, night, 4)
     assert not is_due(before, night, 24)
-    assert is_due(datetime(2026, 3, 1, 23, 0), datetime(2026, 3, 2, 9, 0), 3)
-    assert is_due(datetime(2026, 3, 1, 23, 59), datetime(2026, 3, 2, 0, 1), 0)
+    assert is_due(local(1, 23), local(2, 9), 3)
+    assert is_due(local(1, 23, 59), local(2, 0, 1), 0)
+
+
+def local(day: int, hour: int, minute: int = 0, second: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, minute, second)  # noqa: DTZ001 - the clock on the wall
