@@ -5,7 +5,7 @@ oci:FOLDER[:NAME]                         a folder in OCI layout; also FOLDER@DI
 oci-archive:FILE[:NAME]                   the same in a tar
 docker-archive:FILE[:REFERENCE]           what `docker save` writes
 docker-daemon:REFERENCE                   the local Docker Engine, also by image id (sha256:…)
-containerd:[NAMESPACE/]REFERENCE          the local containerd; a namespace has neither '.' nor ':'
+containerd:[NAMESPACE/]REFERENCE          the local containerd; a namespace is one word, or k8s.io
 depot:REFERENCE                           this machine's depot
 ollama:MODEL[:TAG]                        a model of the Ollama registry; another way to write its docker:// location
 """
@@ -33,6 +33,7 @@ class Transport(StrEnum):
 
 
 MODEL: Final = "ollama"
+_KUBERNETES: Final = "k8s.io"
 PATHS: Final = frozenset({Transport.OCI, Transport.OCI_ARCHIVE, Transport.DOCKER_ARCHIVE})
 """Transports whose place is a path."""
 
@@ -114,7 +115,8 @@ def _containerd(rest: str) -> Location:
     namespace, slash, after = rest.partition("/")
     first = after.partition("/")[0]
     named = slash and ("." in first or ":" in first or first == "localhost") and "/" in after
-    if named and not ({".", ":"} & set(namespace)) and namespace != "localhost":
+    plain = not ({".", ":"} & set(namespace)) and namespace != "localhost"
+    if named and (plain or namespace == _KUBERNETES):
         return Location(Transport.CONTAINERD, namespace, parse_reference(after))
     return Location(Transport.CONTAINERD, "", parse_reference(rest))
 
