@@ -211,7 +211,7 @@ def test_who_may_what(daemon):
         daemon_scopes = {"viewer": ["depot:read"], "member": ["depot:read", "depot:write"]}
         scopes = daemon_scopes.get(role, ["depot:read", "depot:write", "depot:delete"])
         words = [word for scope in scopes for word in ("--scope", scope)]
-        made = daemon.ferry("tokens", "add", "test", "--user", f"{role}1", *words, "--json")
+        made = daemon.ferry("tokens", "create", "test", "--user", f"{role}1", *words, "--json")
         tokens[role] = json.loads(made.stdout)["secret"]
     for role, token in tokens.items():
         assert daemon.api("GET", "/api/v1/depot", token=token)["blobs"] == 0

@@ -1,14 +1,14 @@
 """What the depot keeps: blobs, manifests, tags and their history, links, pins and holds.
 
 Revision ID: 0010_depot
-Revises: 0008_saved_filters
+Revises: 0009_late
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010_depot"
-down_revision = "0008_saved_filters"
+down_revision = "0009_late"
 branch_labels = None
 depends_on = None
 
