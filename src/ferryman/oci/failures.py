@@ -22,7 +22,7 @@ _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522,
 
 def temporary(status: int) -> bool:
     """Whether the same request may be answered differently later."""
-    return status in _TEMPORARY or status > 504
+    return status in _TEMPORARY or status > 508
 
 
 def said(body: bytes) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def answer_error(status: int, what: str, body: bytes = b"", retry_after: float |
     tail = f" ({status}: {words})" if words else f" ({status})"
     if status == 404:
         return _missing(code, what, tail)
-    if temporary(status) and status != 507:
+    if temporary(status):
         return _later(status, what, tail, retry_after)
     final = _BY_STATUS.get(status) or _BY_CODE.get(code)
     if final:
