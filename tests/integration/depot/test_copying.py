@@ -21,6 +21,8 @@ import pytest
 
 from ferryman.testing.docker_registry import PASSWORD, USER, DockerRegistry
 from ferryman.testing.images import Images, Made
+from ferryman.testing.tls import Authority
+from tests.integration.depot.faulty import Faulty
 from tests.integration.depot.relay import Relay
 
 MIB = 1 << 20
@@ -310,3 +312,51 @@ def test_what_cannot_be_done_is_said_with_its_code(
     assert answer.code == code, answer.err
     assert filled(said) in answer.err
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("size", [3 * MIB, 40 * MIB])
+def test_a_full_depot_is_said_and_nothing_is_half_there(site: Site, tmp_path: Path, size: int) -> None:
+    source = site.push(f"full/{tmp_path.name}", site.images.image([site.images.noise(size)], tag="1"))
+    site.ferry.environment["FERRY_DEPOT_QUOTA"] = "1MB"
+    said = site.ferry("get", source, "--plain-http")
+    assert said.code == 1, said.err
+    assert "full" in said.err
+    assert site.ferry("images", "ls", "--json").json == []
+    site.ferry.environment["FERRY_DEPOT_QUOTA"] = "0"
+    assert site.ferry("get", source, "--plain-http").code == 0
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+def test_refusals_in_the_middle_are_overcome(site: Site, tmp_path: Path, status: int) -> None:
+    family = site.images.family(3, 2 * MIB, 64 * 1024)
+    sources = [site.push(f"faults/{tmp_path.name}/{made.tag}", made) for made in family]
+    with Faulty(site.source.port, status) as source, Faulty(site.target.port, status) as target:
+        through = [one.replace(f"127.0.0.1:{site.source.port}", source.host) for one in sources]
+        place = f"docker://{target.host}/faults/{tmp_path.name}/"
+        said = site.ferry("copy", *through, place, "--plain-http", "--no-store", "--json")
+        for _ in range(12):  # who refuses without a challenge is believed, at once: the next run goes on
+            if status != 401 or said.code == 0:
+                break
+            assert said.code in {1, 4}, said.out
+            said = site.ferry("copy", *through, place, "--plain-http", "--no-store", "--json")
+        assert said.code == 0, said.err
+        assert source.refused >= 1
+        assert target.refused >= 3
+    for made in family:
+        assert raw(site.to(f"faults/{tmp_path.name}/{made.tag}:1")) == made.raw
+
+
+def test_plain_http_is_never_tried_by_itself(site: Site, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    with DockerRegistry(tmp_path / "tls", certificate=authority.issue("127.0.0.1")) as tls:
+        name = f"docker://127.0.0.1:{tls.port}/a/b"
+        unknown = site.ferry("tags", name)
+        assert unknown.code == 4, unknown.err
+        assert "certificate" in unknown.err
+        plain = site.ferry("tags", name, "--plain-http")
+        assert plain.code != 0
+        known = site.ferry("tags", name, "--cacert", str(authority.ca))
+        assert known.code == 3, known.err  # there is no such repository
+    against = site.ferry("tags", f"docker://127.0.0.1:{site.source.port}/a/b")
+    assert against.code == 5
+    assert "plain" in against.err.lower() or "tls" in against.err.lower()

@@ -99,6 +99,7 @@ class Store:
         if path.exists() and self._adopted(blob, source, verify=True):
             item.show(blob.size, 0)
             return True
+        self._depot.check_room(blob.size)
         before = -1
         while True:
             transfer = self._submit(blob, client)
