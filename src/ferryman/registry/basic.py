@@ -20,7 +20,7 @@ RIGHTS: Final[dict[Action, str | None]] = {
     "pull": "depot:read",
     "catalog": "depot:read",
     "push": "depot:write",
-    "delete": "depot:write",
+    "delete": "depot:delete",
 }
 
 
@@ -41,7 +41,7 @@ class Known:
 
 
 class BasicAccess:
-    """Everyone with a token and the right `depot:read` pulls, with `depot:write` pushes and deletes. For one loop."""
+    """Everyone with a token and `depot:read` pulls, with `depot:write` pushes, with `depot:delete` deletes. For one loop."""
 
     def __init__(self, tokens: Tokens, clock: Clock, local_token: Callable[[], str | None]) -> None:
         """Ask `tokens`; also accept the local token, which only the owner of the home folder can read."""
