@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ferryman.core.errors import Conflict, Unavailable
 
 _LOCK = 0x66657272
+_MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def migrate(engine: Engine) -> None:
@@ -19,8 +16,16 @@ def migrate(engine: Engine) -> None:
 
     Raises `Conflict` (`database_newer`) when a newer program has been here, `Unavailable` when nobody answers.
     """
+    if _is_present(engine):
+        return
+    # A third of what a command needs to start, and nearly always there is nothing to do.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - see above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
     try:
         with engine.begin() as connection:
@@ -47,3 +52,15 @@ def migrate(engine: Engine) -> None:
             f"The database did not answer: {error.orig}.",
             advice="Check FERRY_DATABASE_URL and that the server runs; see `ferry doctor`.",
         ) from error
+
+
+def _is_present(engine: Engine) -> bool:
+    """Tell whether the database is certainly at the newest revision, which has the name of its file; only reads."""
+    newest = max(path.stem for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [
+                newest
+            ]
+    except DBAPIError:  # no such table yet, or nobody answers: what follows says it
+        return False
