@@ -23,6 +23,8 @@ from ferryman.transfer.model import AddressRule
 MOST_HEAD: Final = 64 * 1024
 """Bytes of a head that are accepted, with what of the body came with it."""
 
+SOCKS: Final = frozenset({"socks5", "socks5h"})
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -197,21 +199,45 @@ class Dialler:
         try:
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = None
-        if parts.scheme != "http" or not host:
+            host, port = None, None
+        if parts.scheme not in {"http", *SOCKS} or not host:
             raise Invalid(
                 "proxy_invalid",
                 f"'{_bare(proxy)}' is no proxy that registries can be reached through.",
-                advice="Give an HTTP proxy: http://HOST:PORT.",
+                advice="Give http://HOST:PORT or socks5h://HOST:PORT.",
             )
-        sock = self._connect(host, port or 80, None)
-        if way.scheme == "https":
-            try:
+        sock = self._connect(host, port or (1080 if parts.scheme in SOCKS else 80), None)
+        try:
+            if parts.scheme in SOCKS:
+                self._socks(sock, way, proxy)
+            elif way.scheme == "https":
                 self._tunnel(sock, way, proxy)
-            except BaseException:
-                sock.close()
-                raise
+        except BaseException:
+            sock.close()
+            raise
         return sock
+
+    def _socks(self, sock: socket.socket, way: Way, proxy: str) -> None:
+        """Ask a SOCKS proxy for a connection (RFC 1928, 1929); the proxy resolves the name."""
+        parts = urlsplit(proxy)
+        user, password = (unquote(part or "").encode()[:255] for part in (parts.username, parts.password))
+        host = way.host.encode("idna") if way.host.isascii() else way.host.encode()
+        try:
+            sock.sendall(b"\x05\x01" + (b"\x02" if user else b"\x00"))
+            if _exactly(sock, 2) not in {b"\x05\x00", b"\x05\x02"}:
+                raise _proxy_login_wanted(proxy)
+            if user:
+                sock.sendall(bytes([1, len(user)]) + user + bytes([len(password)]) + password)
+                if _exactly(sock, 2)[1]:
+                    raise _proxy_login_wanted(proxy)
+            sock.sendall(b"\x05\x01\x00\x03" + bytes([len(host)]) + host + way.port.to_bytes(2, "big"))
+            answer = _exactly(sock, 4)
+            if answer[1]:
+                raise _proxy_failed(proxy, f"it answered {answer[1]}")
+            length = {1: 4, 4: 16}.get(answer[3]) or _exactly(sock, 1)[0]
+            _exactly(sock, length + 2)
+        except (OSError, ValueError) as error:
+            raise _proxy_failed(proxy, str(error)) from error
 
     def _tunnel(self, sock: socket.socket, way: Way, proxy: str) -> None:
         host = f"[{way.host}]" if ":" in way.host else way.host
@@ -231,11 +257,7 @@ class Dialler:
         except (OSError, ValueError) as error:
             raise _proxy_failed(proxy, str(error)) from error
         if status == 407:
-            raise Denied(
-                "proxy_auth_required",
-                f"The proxy '{_bare(proxy)}' wants credentials (407).",
-                advice="Write them into the proxy's URL: http://user:password@host:port.",
-            )
+            raise _proxy_login_wanted(proxy)
         if not 200 <= status < 300:
             raise _proxy_failed(proxy, f"it answered {status}")
 
@@ -247,6 +269,24 @@ def proxy_login(proxy: str) -> str | None:
         return None
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _exactly(sock: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        piece = sock.recv(count - len(found))
+        if not piece:
+            raise ValueError("it closed the connection")
+        found += piece
+    return found
+
+
+def _proxy_login_wanted(proxy: str) -> Denied:
+    return Denied(
+        "proxy_auth_required",
+        f"The proxy '{_bare(proxy)}' wants other credentials.",
+        advice="Write them into the proxy's URL: http://user:password@host:port.",
+    )
 
 
 def _bare(proxy: str) -> str:

@@ -110,6 +110,14 @@ def _forbidden(what: str, tail: str) -> FerryError:
     )
 
 
+def _proxy(what: str, tail: str) -> FerryError:
+    return Denied(
+        "proxy_auth_required",
+        f"{what}: the proxy wants other credentials{tail}.",
+        advice="Write them into the proxy's URL: http://user:password@host:port.",
+    )
+
+
 def _full(what: str, tail: str) -> FerryError:
     return Exhausted("registry_full", f"{what}: the registry has no room{tail}.", advice="Make room there.")
 
@@ -158,6 +166,7 @@ _BY_STATUS: Final[Mapping[int, Callable[[str, str], FerryError]]] = {
     401: _unknown_person,
     403: _forbidden,
     405: _unsupported,
+    407: _proxy,
     409: _clash,
     413: _too_much,
     507: _full,

@@ -15,7 +15,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from ferryman.core.errors import Denied, Invalid, Unavailable
-from ferryman.oci.connection import Connection, Dialler, Way, client_certificate_wanted, proxy_login
+from ferryman.oci.connection import SOCKS, Connection, Dialler, Way, client_certificate_wanted, proxy_login
 from ferryman.oci.options import RegistryOptions
 from ferryman.transfer.body import Chunked
 from ferryman.transfer.failures import shown
@@ -367,7 +367,8 @@ def _head_text(request: Request, way: Way) -> bytes:
     parts = urlsplit(request.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.netloc.rpartition("@")[2]
-    plain_proxy = way.proxy if way.proxy and way.scheme == "http" else None
+    by_http = way.proxy and urlsplit(way.proxy).scheme not in SOCKS
+    plain_proxy = way.proxy if by_http and way.scheme == "http" else None
     if plain_proxy:
         target = f"http://{host}{target}"
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]

@@ -15,6 +15,7 @@ from ferryman.oci.links import next_link
 from ferryman.oci.manifest import MOST_MANIFEST, Manifest, parse_manifest, too_large
 from ferryman.oci.reference import parse_digest
 from ferryman.oci.session import Ask, Registry
+from ferryman.transfer.http import host_key
 
 ACCEPT: Final = {"Accept": ", ".join(media.ACCEPTED)}
 _MOST_PAGE: Final = 8 * 1024 * 1024
@@ -57,8 +58,11 @@ class Repository:
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the blob is in the repository."""
-        ask = self.ask("HEAD", f"blobs/{digest}", self.what(digest), expected={404})
+        ask = self.ask("HEAD", f"blobs/{digest}", self.what(digest), expected={403, 404, 405})
         with self.registry.ask(ask) as answer:
+            if answer.status in {403, 405} and host_key(answer.url) == host_key(self.registry.base):
+                raise answer_error(answer.status, self.what(digest))
+            # Storage that a registry leads to may take its signed address for GET only: then the blob is there.
             return answer.status != 404
 
     def blob(self, digest: Digest, offset: int) -> Response:

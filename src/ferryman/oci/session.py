@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -203,7 +203,9 @@ class Registries:
         with self._lock:
             key = (endpoint, login)
             if key not in self._known:
-                self._known[key] = Registry(endpoint, login, self.options, self._http)
+                options = replace(self.options, retries=min(2, self.options.retries))
+                chosen = options if endpoint.mirror else self.options  # others can answer for a mirror
+                self._known[key] = Registry(endpoint, login, chosen, self._http)
             return self._known[key]
 
     def login(self, name: str, *, mirror: bool = False) -> Login | None:

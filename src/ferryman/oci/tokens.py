@@ -23,6 +23,7 @@ from ferryman.transfer.failures import shown
 DEFAULT_LIFETIME: Final = 60.0
 """Seconds a token lives that does not say so."""
 _MOST_TOKEN: Final = 1024 * 1024
+_MOST_TOKENS: Final = 512
 _MARGIN: Final = 30.0
 _TRIES: Final = 3
 _CLIENT: Final = "ferryman"
@@ -110,6 +111,10 @@ class Authorizer:
                     return known
             token = self._fetch(challenge, scopes)
             with self._lock:
+                if len(self._tokens) >= _MOST_TOKENS:
+                    now = self._clock()
+                    self._tokens = {key: one for key, one in self._tokens.items() if one.until > now}
+                    self._asking = {key: one for key, one in self._asking.items() if one.locked()}
                 self._tokens[scopes] = token
             return token
 

@@ -177,6 +177,17 @@ def test_private_addresses_can_be_forbidden(liar):
         client.ping()
 
 
+def test_storage_that_refuses_head_has_the_blob(liar, client):
+    with LiarRegistry() as storage:
+        where = {"Location": f"http://127.0.0.1:{storage.host.partition(':')[2]}/signed"}
+        liar.faults.append(Fault("HEAD", "/blobs/", status=307, headers=where))
+        storage.faults.append(Fault("HEAD", "/signed", status=403))
+        assert client.target().has_blob(layer(CONTENT))
+    liar.faults.append(Fault("HEAD", "/blobs/", status=403))
+    with pytest.raises(Denied, match="refuses access"):
+        client.target().has_blob(layer(CONTENT))
+
+
 def test_a_circle_of_redirects_ends(liar, client):
     digest = str(layer(CONTENT).digest)
     where = {"Location": f"/v2/team/app/blobs/{digest}"}

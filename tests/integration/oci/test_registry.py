@@ -14,7 +14,7 @@ from ferryman.oci.options import Login, RegistryOptions
 from ferryman.oci.session import Registries
 from ferryman.oci.streams import FileStream
 from ferryman.testing.docker_registry import PASSWORD, USER, DockerRegistry, TokenServer
-from ferryman.testing.proxies import HttpProxy
+from ferryman.testing.proxies import HttpProxy, SocksProxy
 from ferryman.testing.tls import Authority
 from tests.integration.oci.registries import everything, layer, made_up, options, push, put
 
@@ -267,15 +267,26 @@ def test_nobody_there_and_no_registry(tmp_path, opened):
         client.ping()
 
 
-def test_through_a_proxy(opened, tmp_path):
+@pytest.mark.parametrize("kind", [HttpProxy, SocksProxy])
+@pytest.mark.parametrize("login", ["", "me:secret"])
+def test_through_a_proxy(opened, tmp_path, kind, login):
     authority = Authority(tmp_path / "ca")
     with (
-        HttpProxy() as proxy,
+        kind(login=login) as proxy,
         DockerRegistry(tmp_path / "tls", certificate=authority.issue("localhost")) as secure,
     ):
-        with RegistryClient(opened.host, "proxied/plain", options(proxy=proxy.url())) as client:
+        url = proxy.url(login)
+        with RegistryClient(opened.host, f"proxied/{kind.__name__.lower()}", options(proxy=url)) as client:
             round_trip(client)
         with RegistryClient(
-            secure.host, "proxied/tls", RegistryOptions(proxy=proxy.url(), ca=authority.ca)
+            secure.host, "proxied/tls", RegistryOptions(proxy=url, ca=authority.ca)
         ) as client:
             round_trip(client)
+        if login:
+            given = options(proxy=proxy.url("me:wrong"), retries=1)
+            with (
+                RegistryClient(opened.host, "team/app", given) as client,
+                pytest.raises(Denied) as caught,
+            ):
+                client.ping()
+            assert "wrong" not in caught.value.message
