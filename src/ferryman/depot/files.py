@@ -7,6 +7,7 @@ damaged/sha256-abcd….N    what a check set aside
 lock, gate, generation    see `lock` and `generation`
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -17,6 +18,7 @@ from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Denied, Exhausted, FerryError, Invalid
+from ferryman.core.ids import new_id
 from ferryman.core.units import format_size
 from ferryman.depot.model import ALGORITHMS
 
@@ -55,10 +57,23 @@ class Files:
         try:
             arrived.rename(place)
         except FileNotFoundError:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(place.parent.parent)
+            self._make_folders(digest.algorithm)
             arrived.rename(place)
         sync_folder(place.parent)
+
+    def _make_folders(self, algorithm: str) -> None:
+        """Make all folders of an algorithm at once: one sync instead of 256."""
+        folder = self.folder / "blobs" / algorithm
+        for number in range(256):
+            (folder / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder)
+
+    def put_away(self, digest: Digest) -> Path:
+        """Take content its name, quickly, and return where it is now; the caller deletes it. It may be gone already."""
+        path = self.uploads / new_id()
+        with contextlib.suppress(FileNotFoundError):
+            self.blob(digest).rename(path)
+        return path
 
     def set_aside(self, digest: Digest) -> str:
         """Move damaged content away; return its path below the folder."""

@@ -124,8 +124,9 @@ class Sweep:
         with self._lock.alone():
             with self._generation.changing():
                 gone = self._db.write_now(lambda c: sweeping.delete_unneeded(c, doomed, before, now))
-            for item in gone:
-                self._files.blob(Digest.parse(item.digest)).unlink(missing_ok=True)
+            doomed_files = [self._files.put_away(Digest.parse(item.digest)) for item in gone]
+        for path in doomed_files:  # to free room takes long: not while others wait
+            path.unlink(missing_ok=True)
         return gone
 
     def _stray_blobs(self, order: Order, count: _Count) -> None:

@@ -154,8 +154,12 @@ def _add_reading(routes: APIRouter, depot: Depot) -> None:
     @routes.get("/history")
     async def history(
         _caller: Reader,
-        repository: Annotated[str, Query(min_length=1, max_length=255, pattern=PRINTABLE)],
-        tag: Annotated[str | None, Query(max_length=128, pattern=PRINTABLE)] = None,
+        repository: Annotated[
+            str, Query(min_length=1, max_length=255, pattern=PRINTABLE, description="Its name.")
+        ],
+        tag: Annotated[
+            str | None, Query(max_length=128, pattern=PRINTABLE, description="Only this tag.")
+        ] = None,
         limit: Limit = 50,
     ) -> Listed[ChangeShown]:
         """List what the tags of a repository named, the newest first."""
@@ -189,7 +193,9 @@ def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock) -> None:
     @routes.delete("/pins", status_code=204)
     async def unpin(
         _caller: Writer,
-        target: Annotated[str, Query(min_length=1, max_length=390, pattern=PRINTABLE)],
+        target: Annotated[
+            str, Query(min_length=1, max_length=390, pattern=PRINTABLE, description="What was pinned.")
+        ],
     ) -> None:
         """Take a pin away."""
         await asyncio.to_thread(depot.unpin, target)
