@@ -14,6 +14,7 @@ from ferryman.cli.get_help import add_get
 from ferryman.cli.images import images_app
 from ferryman.cli.jobs import jobs_app
 from ferryman.cli.link import link_app
+from ferryman.cli.models import models_app
 from ferryman.cli.settings import settings_app
 from ferryman.cli.stats import add_stats
 from ferryman.cli.status import add_status
@@ -54,6 +55,7 @@ app.add_typer(images_app(), name="images")
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
 app.add_typer(depot_app(), name="depot")
+app.add_typer(models_app(), name="models")
 app.add_typer(settings_app(), name="settings")
 app.add_typer(link_app(), name="link")
 app.add_typer(users_app(), name="users")

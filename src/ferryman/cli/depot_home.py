@@ -50,8 +50,8 @@ class InForce:
 
 
 @contextmanager
-def opened() -> "Iterator[Depot]":
-    """Open the depot for the time of a block. Raises `NotFound` (`home_not_found`)."""
+def opened(*, create: bool = False) -> "Iterator[Depot]":
+    """Open the depot for the time of a block; `create` makes a home where none is. Raises `NotFound` (`home_not_found`)."""
     from ferryman.core.clock import SystemClock  # noqa: PLC0415 - slow to import
     from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
     from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - slow to import
@@ -59,7 +59,9 @@ def opened() -> "Iterator[Depot]":
 
     settings = load_settings()
     file = settings.home / "ferry.db"
-    if not settings.database_url and not file.exists():
+    if create:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not settings.database_url and not file.exists():
         raise NotFound(
             "home_not_found",
             f"There is no Ferryman in {settings.home}.",

@@ -1,0 +1,112 @@
+"""Which models the depot has. Blocking and thread-safe, as the depot."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ferryman.core.errors import NotFound
+from ferryman.depot.model import Ref
+from ferryman.depot.service import Depot
+from ferryman.oci import media
+from ferryman.oci.manifest import Descriptor, Manifest
+from ferryman.oci.ollama import PREFIX, TEXTS, kind_of, model_name, parse_model
+from ferryman.oci.reference import Reference, parse_reference
+
+LONGEST_TEXT: Final = 256 * 1024
+"""Most bytes of a licence or template that are shown."""
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the depot: its place there, the manifest, and the name in Ollama's words."""
+
+    ref: Ref
+    reference: Reference
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The name as people write it."""
+        return model_name(self.reference)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its blobs."""
+        return sum(blob.size for blob in self.manifest.blobs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as plain values; times stay UNIX seconds."""
+        return {
+            "name": self.name,
+            "repository": self.ref.repository,
+            "tag": self.ref.tag,
+            "digest": str(self.ref.digest),
+            "size": self.size,
+            "updated_at": self.ref.updated_at,
+            "layers": [
+                {"kind": kind_of(layer), "digest": str(layer.digest), "size": layer.size}
+                for layer in self.manifest.layers
+            ],
+        }
+
+
+class Library:
+    """Looks models up."""
+
+    def __init__(self, depot: Depot) -> None:
+        """Read `depot`."""
+        self._depot = depot
+
+    def all(self, prefix: str = "") -> Iterator[Model]:
+        """Yield every model whose repository begins with `prefix`, in the order of their names."""
+        after = ""
+        while page := self._depot.refs(prefix, after, _PAGE):
+            after = str(page[-1])
+            for ref in page:
+                if (model := self._model(ref)) is not None:
+                    yield model
+
+    def find(self, text: str) -> Model:
+        """Return a model by its name. Raises `Invalid` (`model_invalid`), `NotFound` (`model_unknown`)."""
+        reference = parse_model(text)
+        found = next((one for one in self.all(reference.name) if one.reference == reference), None)
+        if found is None:
+            raise NotFound(
+                "model_unknown",
+                f"The depot has no model '{model_name(reference)}'.",
+                advice=f"Fetch it first: ferry get ollama:{model_name(reference)}",
+            )
+        return found
+
+    def texts(self, model: Model) -> dict[str, list[str]]:
+        """Return what people can read of a model, by kind: licence, template, parameters and the like."""
+        found: dict[str, list[str]] = {}
+        for layer in model.manifest.layers:
+            if kind_of(layer) in TEXTS:
+                found.setdefault(kind_of(layer), []).append(self._text(layer))
+        return found
+
+    def _text(self, layer: Descriptor) -> str:
+        buffer = bytearray(min(layer.size, LONGEST_TEXT))
+        view, at = memoryview(buffer), 0
+        with self._depot.open(layer.digest) as stream:
+            while at < len(buffer) and (count := stream.readinto(view[at:])):
+                at += count
+        return bytes(view[:at]).decode("utf-8", "replace")
+
+    def _model(self, ref: Ref) -> Model | None:
+        if ref.media_type not in {media.DOCKER_MANIFEST, media.OCI_MANIFEST}:
+            return None
+        try:
+            manifest = self._depot.manifest(ref.repository, ref.tag)
+        except NotFound:  # removed meanwhile
+            return None
+        if not is_model(manifest):
+            return None
+        return Model(ref, parse_reference(str(ref)), manifest)
+
+
+def is_model(manifest: Manifest) -> bool:
+    """Tell whether a manifest is that of an Ollama model."""
+    return any(layer.media_type.startswith(PREFIX) for layer in manifest.layers)
