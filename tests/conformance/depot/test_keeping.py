@@ -237,6 +237,17 @@ def test_a_check_stops_when_asked(depot):
     assert totals.done == 2
 
 
+def test_an_interrupted_check_goes_on(depot):
+    digests = sorted(str(store(depot, b"%d" % number)) for number in range(6))
+    totals = CheckTotals()
+    assert list(depot.fsck(totals=totals, stop=lambda: totals.done >= 3)) == []
+    assert totals.last == digests[2]
+    flip(depot.folder / "blobs" / "sha256" / digests[4][7:9] / digests[4][7:])
+    (found,) = depot.fsck(totals=totals, after=totals.last)
+    assert found.what == digests[4]
+    assert (totals.done, totals.last) == (6, digests[5])
+
+
 def test_a_negative_grace_is_refused(depot):
     with pytest.raises(Invalid):
         depot.gc(grace=-1)
