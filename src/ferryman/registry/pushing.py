@@ -1,6 +1,8 @@
 """Uploads: begun, continued, finished, cancelled; mounts (distribution-spec 1.1, "Pushing blobs")."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from ferryman.core.clock import Clock
@@ -22,6 +24,8 @@ from ferryman.registry.threads import Threads
 MayPull = Callable[[Asked, str], Awaitable[bool]]
 """Whether the caller may pull from a repository: what mounting from it takes."""
 MOST_SOURCES: Final = 50
+PATIENCE_S: Final = 30.0
+"""How long a request waits for another one on the same upload."""
 
 
 class Pushing:
@@ -72,7 +76,7 @@ class Pushing:
         if asked.method == "GET":
             return await self._status(asked, session)
         expected = parse_digest(asked.query.one("digest") or "") if asked.method == "PUT" else None
-        async with session.turn:
+        async with _turn(session):
             if session.gone:
                 session = await self._threads.call(self._sessions.find, asked.repository, asked.route.last)
             if asked.method == "DELETE":
@@ -170,6 +174,25 @@ class Pushing:
         if source != target:
             self._depot.link_blob(target, digest)
         return True
+
+
+@contextlib.asynccontextmanager
+async def _turn(session: Session) -> AsyncIterator[None]:
+    """Wait until nobody else works on the upload. One whose client fell silent does not make others wait for ever."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await session.turn.acquire()
+    except TimeoutError:
+        raise Refusal(
+            429,
+            "TOOMANYREQUESTS",
+            "Another request is sending to this upload.",
+            headers=((b"retry-after", b"5"),),
+        ) from None
+    try:
+        yield
+    finally:
+        session.turn.release()
 
 
 def _where(asked: Asked, session: Session) -> Headers:

@@ -3,6 +3,7 @@
 import asyncio
 
 from ferryman.core.digests import Digest
+from ferryman.registry import pushing
 from ferryman.registry.ports import Rules
 from tests.conformance.registry.doubles import OpenAccess
 from tests.conformance.registry.peers import MANIFEST, digest_of
@@ -114,6 +115,17 @@ async def test_requests_to_one_upload_wait_for_each_other(made):
     place = (await ask("POST", "/v2/a/blobs/uploads/")).headers["location"]
     replies = await asyncio.gather(*(ask("PATCH", place, b"abc", {"Content-Range": "0-2"}) for _ in range(5)))
     assert sorted(reply.status for reply in replies) == [202, 416, 416, 416, 416]
+
+
+async def test_a_client_that_fell_silent_does_not_block_an_upload_for_ever(made, monkeypatch):
+    monkeypatch.setattr(pushing, "PATIENCE_S", 0.01)
+    ask = made(OpenAccess())
+    place = (await ask("POST", "/v2/a/blobs/uploads/")).headers["location"]
+    (session,) = ask.app._sessions.opened()
+    async with session.turn:
+        reply = await ask("PATCH", place, b"abc")
+    assert (reply.status, reply.code, reply.headers["retry-after"]) == (429, "TOOMANYREQUESTS", "5")
+    assert (await ask("PATCH", place, b"abc")).status == 202
 
 
 async def test_a_failure_inside_is_500_and_shows_nothing(made, depot, monkeypatch):
