@@ -97,11 +97,25 @@ class Connection:
 
     def readable(self) -> bool:
         """Whether something has arrived, or the other side has closed."""
-        if not self.plain and isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+        if self.buffered or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             return True
         poll = select.poll()
         poll.register(self.sock.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(poll.poll(0))
+        return bool(poll.poll(0)) and (self.plain or self._decrypts())
+
+    def _decrypts(self) -> bool:
+        """Whether what arrived is an answer or the end, and not only a message of TLS such as a session ticket."""
+        limit = self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            self.end += self.sock.recv_into(self.buffer[self.end :])
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:
+            return True
+        finally:
+            self.sock.settimeout(limit)
+        return True
 
     @property
     def buffered(self) -> int:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -222,6 +223,23 @@ def test_tls_with_an_own_authority(tmp_path):
         ):
             client.ping()
     assert caught.value.code == "certificate_untrusted"
+
+
+def test_an_upload_may_be_the_first_thing_on_a_connection_with_tls(tmp_path):
+    """The server's session tickets arrive then, which are no answer."""
+    authority = Authority(tmp_path / "ca")
+    with DockerRegistry(tmp_path / "tls", certificate=authority.issue("localhost")) as registry:
+        given = RegistryOptions(ca=authority.ca, stall_timeout=10, retries=0)
+        with RegistryClient(registry.host, "team/app", replace(given, retries=1)) as first:
+            target = first.target()
+            assert not target.mount(layer(CONTENT), "team/none")
+            begun = target._begun
+        with RegistryClient(registry.host, "team/app", given) as client:
+            target = client.target()
+            target._begun, target._absent = begun, {layer(CONTENT).digest}
+            put(target, CONTENT)
+        with RegistryClient(registry.host, "team/app", RegistryOptions(ca=authority.ca)) as client:
+            assert everything(client.source().open_blob(layer(CONTENT))) == CONTENT
 
 
 def test_mutual_tls(tmp_path):
