@@ -26,7 +26,7 @@ class OllamaRegistry:
         self.hold: int | None = None
         self.released = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"registry": self}))
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
 
@@ -81,69 +81,67 @@ class OllamaRegistry:
         self._server.server_close()
 
 
-def _handler(registry: OllamaRegistry) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    registry: OllamaRegistry
+    protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:
-            self.do_GET()
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if (found := _MANIFEST.fullmatch(path)) and (raw := registry.manifests.get(found.groups())):  # type: ignore[arg-type]  # two groups
-                self._without_length(raw)
-            elif (found := _BLOB.fullmatch(path)) and found[2] in registry.blobs:
-                self._empty(307, f"http://localhost:{registry.port}/stored/{found[2]}")
-            elif (found := _STORED.fullmatch(path)) and found[1] in registry.blobs:
-                self._content(found[1])
-            else:
-                self._empty(404)
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if (found := _MANIFEST.fullmatch(path)) and (raw := self.registry.manifests.get(found.groups())):  # type: ignore[arg-type]  # two groups
+            self._without_length(raw)
+        elif (found := _BLOB.fullmatch(path)) and found[2] in self.registry.blobs:
+            self._empty(307, f"http://localhost:{self.registry.port}/stored/{found[2]}")
+        elif (found := _STORED.fullmatch(path)) and found[1] in self.registry.blobs:
+            self._content(found[1])
+        else:
+            self._empty(404)
 
-        def _without_length(self, raw: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(raw), raw))
+    def _without_length(self, raw: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(raw), raw))
 
-        def _content(self, digest: str) -> None:
-            content, first = registry.blobs[digest], 0
-            span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            end = len(content)
-            if span:
-                first, end = int(span[1]), min(end, int(span[2]) + 1 if span[2] else end)
-            self.send_response(206 if span else 200)
-            if span:
-                self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
-            self.send_header("ETag", f'"{digest}"')
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(end - first))
-            self.end_headers()
-            if self.command == "GET":
-                self._send(digest, content[first:end])
+    def _content(self, digest: str) -> None:
+        content, first = self.registry.blobs[digest], 0
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        end = len(content)
+        if span:
+            first, end = int(span[1]), min(end, int(span[2]) + 1 if span[2] else end)
+        self.send_response(206 if span else 200)
+        if span:
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
+        self.send_header("ETag", f'"{digest}"')
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(end - first))
+        self.end_headers()
+        if self.command == "GET":
+            self._send(digest, content[first:end])
 
-        def _send(self, digest: str, content: bytes) -> None:
-            most = len(content) if registry.hold is None else min(registry.hold, len(content))
-            for at in range(0, len(content), 16_384):
-                if at >= most:
-                    self.wfile.flush()
-                    registry.released.wait(60)
-                try:
-                    self.wfile.write(content[at : at + 16_384])
-                except OSError:  # killed in the middle, as tests do
-                    self.close_connection = True
-                    return
-                registry.count(digest, len(content[at : at + 16_384]))
+    def _send(self, digest: str, content: bytes) -> None:
+        most = len(content) if self.registry.hold is None else min(self.registry.hold, len(content))
+        for at in range(0, len(content), 16_384):
+            if at >= most:
+                self.wfile.flush()
+                self.registry.released.wait(60)
+            try:
+                self.wfile.write(content[at : at + 16_384])
+            except OSError:  # killed in the middle, as tests do
+                self.close_connection = True
+                return
+            self.registry.count(digest, len(content[at : at + 16_384]))
 
-        def _empty(self, status: int, location: str = "") -> None:
-            self.send_response(status)
-            if location:
-                self.send_header("Location", location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def _empty(self, status: int, location: str = "") -> None:
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
