@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ferryman.core.settings import Kind, Meta, Section, Settings, meta_of
+from ferryman.core.setting import Section
+from ferryman.core.settings import Kind, Meta, Settings, meta_of
 from scripts.reference.page import Page, cell, code, table
 
 INTRO = """# Settings

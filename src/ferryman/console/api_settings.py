@@ -14,7 +14,8 @@ from ferryman.accounts.model import Principal
 from ferryman.core.errors import Invalid, NotFound
 from ferryman.core.live import Live
 from ferryman.core.secrets import mask
-from ferryman.core.settings import LONGEST, Kind, Origin, Section, Settings, meta_of
+from ferryman.core.setting import Section
+from ferryman.core.settings import LONGEST, Kind, Origin, Settings, meta_of
 from ferryman.core.timetable import Timetable
 from ferryman.core.units import parse_rate, plain_rate
 from ferryman.settings.exchange import LARGEST, Format, differing, exported, read, written

@@ -50,7 +50,7 @@ class ImageList(BaseModel):
     after: Annotated[str, Field(max_length=400, pattern=PRINTABLE)] = Field(
         "", description="`next_cursor` of the page before."
     )
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="Most items of the page.")
 
 
 def router(copies: Copies, handler: CopyHandler, depot: Depot, ledger: Ledger) -> APIRouter:
