@@ -18,6 +18,7 @@ from ferryman.core.clock import SystemClock
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Settings
+from ferryman.daemon.images import image_rooms
 from ferryman.db import Database
 from ferryman.db.database import sqlite_url
 from ferryman.downloads import api as downloads_api
@@ -83,11 +84,13 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     history = History(ledger, downloads, FilterStore(database), clock)
     changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2, rules=rules)
+    images = image_rooms(folder, database, ledger, clock, settings.live, box, engine)
     parts = [
         Part("rules", api=rules_api.router(rules)),
         Part("hooks", api=hooks_api.router(hooks)),
         Part("history", api=history_api.router(history, ledger), bodies=history_api.BODIES),
         Part("downloads", api=downloads_api.router(downloads, previews, speed, ledger, changes)),
+        images.parts()[0],
         Part("console", api=router(ledger, accounts, audit, settings, Statistics(database, clock))),
         Part("events", api=events_router(LedgerFeed(ledger), pace=0.05, heartbeat=0.2)),
     ]
