@@ -18,6 +18,8 @@ from ferryman.oci.tokens import Authorizer
 from ferryman.transfer.http import host_key, redirect_target, retry_after
 
 _MOST_WAIT: Final = 60.0
+_HOPELESS: Final = frozenset({"name_unresolved", "tls_missing"})
+"""What will not be better in a few seconds."""
 _LONGEST_BACKOFF: Final = 20.0
 
 
@@ -105,7 +107,7 @@ class Registry:
             try:
                 answer = self._authorized(ask)
             except Unavailable as error:
-                if number == tries or error.code == "name_unresolved":
+                if number == tries or error.code in _HOPELESS:
                     raise
                 self._wait(number, error.retry_after)
                 continue
