@@ -45,6 +45,7 @@ from ferryman.downloads.running import Running
 from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
+from ferryman.images import pages as images_pages
 from ferryman.images.copy_handler import PHASES as COPY_PHASES
 from ferryman.images.model import KIND as COPY
 from ferryman.jobs.dispatch import LocalDispatch
@@ -236,8 +237,10 @@ def _figures(rooms: Rooms) -> APIRouter:
 
 def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
     ledger, settings = rooms.ledger, rooms.settings
-    nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *console_pages.NAV[1:])
-    renderer = Renderer([console_pages.TEMPLATES, downloads_pages.TEMPLATES], nav, __version__)
+    nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *images_pages.NAV, *console_pages.NAV[1:])
+    renderer = Renderer(
+        [console_pages.TEMPLATES, downloads_pages.TEMPLATES, images_pages.TEMPLATES], nav, __version__
+    )
     console = console_pages.router(
         ledger,
         rooms.accounts,
@@ -252,7 +255,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
         *rooms.rules.parts(rooms.live, renderer),
-        *rooms.images.parts(),
+        *rooms.images.parts(renderer),
         _history(rooms, renderer),
         Part(
             "downloads",

@@ -11,7 +11,11 @@ from ferryman.core.secrets import SecretBox
 from ferryman.daemon.upkeep import UpkeepRooms, upkeep_rooms
 from ferryman.db import Database
 from ferryman.depot.service import Depot
+from ferryman.downloads.models import api as models_api
+from ferryman.downloads.models import pages as models_pages
+from ferryman.downloads.models.library import Library
 from ferryman.images import api as images_api
+from ferryman.images import pages as images_pages
 from ferryman.images.copy_handler import CopyHandler, CopyRooms
 from ferryman.images.model import KIND as COPY
 from ferryman.images.reach import Reach
@@ -19,6 +23,7 @@ from ferryman.images.service import Copies
 from ferryman.jobs.ports import Handler
 from ferryman.jobs.service import Ledger
 from ferryman.transfer.service import Engine
+from ferryman.web.pages import Renderer
 from ferryman.web.part import Part
 
 
@@ -37,10 +42,16 @@ class ImageRooms:
         """Return the handlers of their jobs by kind."""
         return {COPY: self.handler, **self.upkeep.handlers()}
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self, renderer: Renderer) -> tuple[Part, ...]:
         """Return what they bring to the web."""
         routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
-        return (Part("images", api=routes, bodies=images_api.BODIES), self.upkeep.part())
+        pages = images_pages.router(self.depot, self.ledger, renderer)
+        models = models_pages.router(Library(self.depot), renderer)
+        return (
+            Part("models", api=models_api.router(Library(self.depot)), pages=models),
+            Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
+            self.upkeep.part(),
+        )
 
     async def start(self) -> None:
         """Begin what runs by itself; no connection is opened before it is needed."""

@@ -4,6 +4,7 @@ import "htmx.org";
 import { startActions } from "./actions";
 import { startAdd } from "./add";
 import { startChart } from "./chart";
+import { startDepot } from "./depot";
 import { startDialogs } from "./dialogs";
 import { startDrop } from "./drop";
 import { startFilters } from "./filters";
@@ -41,6 +42,7 @@ function start(): void {
   startDrop();
   startRowMenus();
   startDialogs();
+  startDepot();
   startForms();
   startActions();
   startFilters();
