@@ -164,7 +164,7 @@ class Content:
         *,
         verify: bool = False,
     ) -> Blob:
-        """Move a complete file of the same disk in. `verify` hashes it first.
+        """Move a complete file in; one of another disk is copied, and stays. `verify` hashes it first.
 
         Raises `Corrupt` (`blob_mismatch`), `Exhausted` (`depot_full`); the file stays then.
         """
@@ -172,6 +172,8 @@ class Content:
         with files.translated(path):
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
+                if os.fstat(handle).st_dev != self.folder.stat().st_dev:
+                    return self._copied(handle, digest, origin, hold)
                 size = os.fstat(handle).st_size
                 found = check.hashed(handle, digest.algorithm, cold=False) if verify else digest
                 os.fsync(handle)
@@ -180,6 +182,15 @@ class Content:
         if found != digest:
             raise mismatch(digest, found, size)
         return self._settle(path, Blob(digest, size, self.clock.now(), origin), hold)
+
+    def _copied(self, handle: int, digest: Digest, origin: Origin, hold: holds.Hold | None) -> Blob:
+        """Copy an open file in, verified on its way."""
+        view, offset = memoryview(bytearray(1 << 20)), 0
+        with self.writer(origin, digest, hold=hold, size=os.fstat(handle).st_size) as writer:
+            while count := os.preadv(handle, [view], offset):
+                writer.write(view[:count])
+                offset += count
+            return writer.commit()
 
     def partial(self, digest: Digest) -> Path:
         """Return where the transfer engine writes (`depot/partial/ALGORITHM/HEX`); a hold on `digest` keeps it."""

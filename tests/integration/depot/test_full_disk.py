@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from ferryman.core.clock import SystemClock
-from ferryman.core.errors import Exhausted
+from ferryman.core.errors import Corrupt, Exhausted
 from ferryman.db import Database, sqlite_url
 from ferryman.depot.service import Depot
 from tests.conformance.depot.making import ORIGIN, digest_of, image, put_image, store
@@ -84,3 +84,14 @@ def test_a_manifest_needs_room_too(depot):
     filler.unlink()
     depot.put_manifest("a", made, "1", ORIGIN)
     assert depot.manifest("a", "1").raw == made.raw
+
+
+def test_a_file_of_another_disk_is_copied_in(depot, tmp_path):
+    content = os.urandom(1 << 20)
+    path = tmp_path / "elsewhere"
+    path.write_bytes(b"something else")
+    with pytest.raises(Corrupt):
+        depot.adopt(path, digest_of(content), ORIGIN)
+    path.write_bytes(content)
+    assert depot.adopt(path, digest_of(content), ORIGIN).size == len(content)
+    assert depot.path(digest_of(content)).read_bytes() == content
