@@ -481,6 +481,8 @@ class Task:
             return
         for lane in list(self.lanes):
             self.drop(lane)
+        if result is None:
+            self.observe(self.core.now())  # what came since the last look counts, too
         self.over = True
         self.core.ended(self)
         resumable = keep and (self.ranged or self.arrival.complete)

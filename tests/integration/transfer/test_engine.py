@@ -130,11 +130,13 @@ def test_stop_and_go_on_fetches_only_the_rest(engine: Engine, upstream: Upstream
     with pytest.raises(Stopped):
         transfer.wait(30)
     until(lambda: leftovers(tmp_path) == ["f.ferry", "f.part"])
+    last = transfer.snapshot()
     file.rate = 0
     result = engine.submit(request).wait(30)
     assert (tmp_path / "f").read_bytes() == file.data
     assert result.resumed > 2 * MIB
     assert result.network + result.resumed == len(file.data)
+    assert (last.network, last.disk) == (result.resumed, result.resumed), "the last look tells all that came"
     assert leftovers(tmp_path) == []
 
 
