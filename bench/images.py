@@ -165,7 +165,15 @@ def memory(place: Place, size: int) -> tuple[int, int]:
     found = []
     for more in ((), ("--no-store",)):
         with place.target() as target:
-            words = (FERRY, "copy", name, f"docker://127.0.0.1:{target.port}/x/y", "--plain-http", "-q", *more)
+            words = (
+                FERRY,
+                "copy",
+                name,
+                f"docker://127.0.0.1:{target.port}/x/y",
+                "--plain-http",
+                "-q",
+                *more,
+            )
             found.append(measure(Tool("ferry copy", (words,))).memory)
     del os.environ["FERRY_HOME"]
     shutil.rmtree(place.folder / "memory", ignore_errors=True)
@@ -180,7 +188,9 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=206 * MIB, help="bytes of the family's base")
     parser.add_argument("--count", type=int, default=20, help="images of the family")
     parser.add_argument("--layer", type=int, default=1024 * MIB, help="bytes of the one large layer")
-    parser.add_argument("--memory", type=int, default=1024 * MIB, help="bytes of the copy whose memory counts")
+    parser.add_argument(
+        "--memory", type=int, default=1024 * MIB, help="bytes of the copy whose memory counts"
+    )
     options = parser.parse_args()
     if not DockerRegistry.program() or not shutil.which("skopeo"):
         print("not installed: docker-registry or skopeo")

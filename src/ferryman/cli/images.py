@@ -8,7 +8,8 @@ from ferryman.cli.depot import list_refs, remove, show
 def images_app() -> typer.Typer:
     """Return the commands of `ferry images`."""
     app = typer.Typer(
-        help="Images of the depot: list, show, remove. 'ferry get docker://…' brings them.", no_args_is_help=True
+        help="Images of the depot: list, show, remove. 'ferry get docker://…' brings them.",
+        no_args_is_help=True,
     )
     app.command("ls", epilog="Examples:\n\nferry images ls\n\nferry images ls quay.io/team")(list_refs)
     app.command("show", epilog="Example:\n\nferry images show quay.io/team/app:1.2")(show)
