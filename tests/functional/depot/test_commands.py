@@ -55,6 +55,7 @@ def test_without_a_home(daemon):
     assert "There is no Ferryman" in daemon.ferry("depot", "ls", code=3).stderr
 
 
+@pytest.mark.timeout(300)  # many commands, each a process of its own
 def test_looking_and_taking_away(daemon, depot):
     one = put_image(depot, "quay.io/team/app", "1.0", b"base" * 500, b"one")
     put_image(depot, "quay.io/team/app", "1.1", b"base" * 500, b"two")
@@ -89,6 +90,7 @@ def test_looking_and_taking_away(daemon, depot):
     assert sorted(depot.tags("quay.io/team/app")) == ["1.1", "stable"]
 
 
+@pytest.mark.timeout(300)
 def test_wrong_words_are_refused(daemon, depot):
     put_image(depot, "a", "1", b"one")
     for words, code in (
