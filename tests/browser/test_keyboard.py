@@ -39,7 +39,7 @@ HERE: Final = """
 """
 
 
-LINKS: Final = 8
+LINKS: Final = 9
 """Links of the main navigation for an admin."""
 PAGES: Final = tuple(
     path for path in PATHS if "open=" not in path and path not in {"/downloads/add", "/downloads?tab=history"}
@@ -52,6 +52,7 @@ DIALOGS: Final = (
     ("/downloads/history", "import"),
     ("/downloads/history", "save-filter"),
     ("/downloads/rules", "import-rules"),
+    ("/depot", "fetch"),
     ("/settings", "export-settings"),
     ("/settings", "import-settings"),
     ("/users", "add-user"),

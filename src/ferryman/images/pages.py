@@ -203,7 +203,7 @@ class DepotPages:
     def _frame(self, caller: Principal, here: str) -> dict[str, Any]:
         return {
             "tabs": TABS,
-            "here": here,
+            "tab_here": here,
             "can_write": caller.allows("depot:write"),
             "can_delete": caller.allows("depot:delete"),
         }

@@ -12,6 +12,7 @@ from typing import Final, Self
 _MANIFEST: Final = re.compile(r"/v2/([a-z0-9._/-]+)/manifests/([\w.-]+)")
 _BLOB: Final = re.compile(r"/v2/([a-z0-9._/-]+)/blobs/(sha256:[0-9a-f]{64})")
 _STORED: Final = re.compile(r"/stored/(sha256:[0-9a-f]{64})")
+LICENCE: Final = "Licence of a test model.\nUse it for tests.\n"
 _PREFIX: Final = "application/vnd.ollama.image."
 
 
@@ -35,12 +36,14 @@ class OllamaRegistry:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def add(self, name: str, tag: str = "latest", *, size: int = 300_000, seed: int = 1) -> bytes:
+    def add(
+        self, name: str, tag: str = "latest", *, size: int = 300_000, seed: int = 1, licence: str = LICENCE
+    ) -> bytes:
         """Make a model of random weights, licence, template and parameters; return its manifest."""
         parts = {
             "model": Random(seed).randbytes(size),
             "template": b"{{ .Prompt }}",
-            "license": b"Licence of a test model.\nUse it for tests.\n",
+            "license": licence.encode(),
             "params": json.dumps({"stop": ["<|end|>"], "temperature": 0.5}).encode(),
         }
         config = json.dumps(

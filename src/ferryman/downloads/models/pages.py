@@ -29,7 +29,7 @@ def router(library: Library, renderer: Renderer) -> APIRouter:
     def frame(caller: Principal) -> dict[str, Any]:
         return {
             "tabs": TABS,
-            "here": "/depot/models",
+            "tab_here": "/depot/models",
             "can_write": caller.allows("depot:write"),
             "can_delete": caller.allows("depot:delete"),
         }

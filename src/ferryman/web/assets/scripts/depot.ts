@@ -10,11 +10,15 @@ interface Plan {
   plan: { images: number; blobs: number; bytes: number; there: number; there_bytes: number };
 }
 
+function many(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
 function told(found: Plan): string {
   const { plan } = found;
   const failed = found.images.filter((one) => one.error !== undefined);
   const begin =
-    plan.bytes > 0 ? `${size(plan.bytes)} to fetch in ${plan.blobs} layers of ${plan.images} images.`
+    plan.bytes > 0 ? `${size(plan.bytes)} to fetch: ${many(plan.blobs, "layer")} of ${many(plan.images, "image")}.`
     : failed.length < found.images.length ? "All of it is here already."
     : "";
   const there = plan.bytes > 0 && plan.there_bytes > 0 ? ` ${size(plan.there_bytes)} are here already.` : "";

@@ -48,6 +48,13 @@ function rulesOf(text: string): unknown {
   }
 }
 
+/** Put a value under its name; `source.username` goes into the object `source`. */
+function place(values: Record<string, unknown>, name: string, value: unknown): void {
+  const [outer = "", inner] = name.split(".", 2);
+  if (inner === undefined) values[outer] = value;
+  else values[outer] = { ...((values[outer] as Record<string, unknown> | undefined) ?? {}), [inner]: value };
+}
+
 export function bodyOf(form: HTMLFormElement): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const field of fields(form)) {
@@ -59,7 +66,7 @@ export function bodyOf(form: HTMLFormElement): Record<string, unknown> {
       continue;
     }
     const value = valueOf(field);
-    if (value !== undefined) values[field.name] = value;
+    if (value !== undefined) place(values, field.name, value);
   }
   return values;
 }

@@ -1,0 +1,115 @@
+"""The depot in a real browser: a model is looked at, fetched, read, and its name removed; hostile words stay words."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ferryman.testing.ollama import OllamaRegistry
+from tests.browser.test_access import faults
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[OllamaRegistry]:
+    """A registry of models on loopback."""
+    with OllamaRegistry() as registry:
+        yield registry
+
+
+def name_of(models: OllamaRegistry, name: str) -> str:
+    return f"127.0.0.1:{models.port}/library/{name}:latest"
+
+
+def fetch(page: Page, source: str) -> None:
+    """Fetch `source` by the dialog, from a registry without TLS."""
+    page.goto("/depot")
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    form = page.get_by_role("dialog", name="Fetch images or models")
+    form.get_by_label("What to fetch").fill(source)
+    form.get_by_text("Sign in, plain HTTP").click()
+    form.get_by_label("The registry has no TLS").check()
+    form.get_by_role("button", name="Look first").click()
+    expect(form.locator("[data-plan]")).to_contain_text(re.compile(r"KiB to fetch: \d layers of 1 image\."))
+    form.get_by_role("button", name="Fetch", exact=True).click()
+    expect(form).to_be_hidden()
+    expect(page.locator("#toasts")).to_contain_text("It is being fetched")
+
+
+def test_a_model_is_fetched_read_and_removed(page: Page, models: OllamaRegistry) -> None:
+    models.add("library/reader", seed=7)
+    name = name_of(models, "reader")
+    fetch(page, f"docker://{name}")
+    expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
+    page.goto("/depot/models")
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("pre.report").first).to_contain_text("Licence of a test model.")
+    page.get_by_role("link", name="Details and removal").click()
+    expect(page.locator(".facts")).to_contain_text(f"docker://127.0.0.1:{models.port}")
+    expect(page.locator("main")).to_contain_text("ollama pull --insecure")
+    page.get_by_role("button", name="Remove").click()
+    asked = page.get_by_role("dialog")
+    expect(asked).to_contain_text(f"{name} goes, with 1 tag and 1 manifest")
+    asked.get_by_role("button", name="Remove").click()
+    page.wait_for_url("**/depot")
+    expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_filled_pages_have_no_accessibility_faults(
+    page: Page, models: OllamaRegistry, theme: str, width: int
+) -> None:
+    models.add(f"library/a-{theme}-{width}", seed=width)
+    name = name_of(models, f"a-{theme}-{width}")
+    fetch(page, f"docker://{name}")
+    expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 844})
+    found = []
+    for path in (
+        "/depot",
+        "/depot/models",
+        f"/depot/models/show?name={name}",
+        f"/depot/image?name={name}",
+        "/depot/blobs",
+        "/depot/usage",
+    ):
+        page.goto(path)
+        expect(page.locator("html")).to_have_attribute("data-stream", "open")
+        found += faults(page, theme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert found == []
+
+
+def test_what_is_not_there_or_wrong_is_said(page: Page, models: OllamaRegistry) -> None:
+    page.goto("/depot?q=nothing%3Cscript%3E")
+    expect(page.locator(".empty-state")).to_contain_text("Nothing begins with “nothing<script>”")
+    answer = page.goto("/depot/image?name=no/such:thing")
+    assert answer is not None
+    assert answer.status == 404
+    page.goto("/depot?open=fetch")
+    form = page.get_by_role("dialog", name="Fetch images or models")
+    form.get_by_label("What to fetch").fill("ollama:a//b")
+    form.get_by_role("button", name="Look first").click()
+    expect(form).to_contain_text("names no model")
+
+
+def test_a_hostile_licence_stays_text(page: Page, models: OllamaRegistry) -> None:
+    models.add("library/evil", seed=9, licence="<script>document.title='owned'</script><b>bold</b>")
+    name = name_of(models, "evil")
+    fetch(page, f"docker://{name}")
+    expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
+    page.goto(f"/depot/models/show?name={name}")
+    expect(page.locator("pre.report").nth(1)).to_contain_text("<script>document.title='owned'</script>")
+    expect(page).to_have_title(f"{name} · Ferryman")
+
+
+def test_a_clean_up_and_a_check_are_started_and_seen(page: Page) -> None:
+    page.goto("/depot/usage")
+    page.get_by_role("button", name="Check everything").click()
+    expect(page.locator("#toasts")).to_contain_text("The check is queued")
+    page.get_by_role("button", name="Clean up").click()
+    expect(page.locator("#list")).to_contain_text("Last work on it")
+    expect(page.locator("#list .rows").last).to_contain_text("fsck")
+    expect(page.locator("#list .rows").last).to_contain_text("gc")
