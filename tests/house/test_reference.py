@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ferryman.cli.copy_words import GET
 from ferryman.core.settings import Settings
 from ferryman.downloads.hooks.facts import variables_of
 from ferryman.downloads.hooks.model import Delivery, HookEvent
@@ -26,7 +27,10 @@ def documents() -> list[Path]:
 
 @cache
 def known() -> dict[tuple[str, ...], frozenset[str]]:
-    return {command.words: command.options | EVERYWHERE for command in commands()}
+    found = {command.words: command.options | EVERYWHERE for command in commands()}
+    # `ferry get` of images and models reads its own words, which its help leaves to that of `ferry copy`.
+    found["get",] |= {flag for option in GET.options for flag in option.flags}
+    return found
 
 
 def fault(shown: str) -> str:

@@ -236,11 +236,26 @@ def _figures(rooms: Rooms) -> APIRouter:
 
 
 def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
-    ledger, settings = rooms.ledger, rooms.settings
     nav = (*console_pages.NAV[:1], *downloads_pages.NAV, *images_pages.NAV, *console_pages.NAV[1:])
     renderer = Renderer(
         [console_pages.TEMPLATES, downloads_pages.TEMPLATES, images_pages.TEMPLATES], nav, __version__
     )
+    return build_app(
+        _parts(rooms, renderer),
+        authority=rooms.accounts,
+        renderer=renderer,
+        routers=[
+            health_router({"database": rooms.database.answers}),
+            _figures(rooms),
+            _aria2(rooms, local_token),
+        ],
+        host=rooms.live.now().host,
+        local_token=local_token,
+    )
+
+
+def _parts(rooms: Rooms, renderer: Renderer) -> tuple[Part, ...]:
+    ledger, settings = rooms.ledger, rooms.settings
     console = console_pages.router(
         ledger,
         rooms.accounts,
@@ -251,7 +266,7 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
         phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES, **UPKEEP_PHASES},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
-    parts = (
+    return (
         Part("events", api=events_router(LedgerFeed(ledger))),
         Part("console", api=console_routes, pages=console),
         *rooms.rules.parts(rooms.live, renderer),
@@ -263,18 +278,6 @@ def _app(rooms: Rooms, local_token: str | None) -> FastAPI:
             pages=downloads_pages.router(ledger, rooms.live, rooms.speed, renderer, rooms.rules.rules),
             bodies=BODIES,
         ),
-    )
-    return build_app(
-        parts,
-        authority=rooms.accounts,
-        renderer=renderer,
-        routers=[
-            health_router({"database": rooms.database.answers}),
-            _figures(rooms),
-            _aria2(rooms, local_token),
-        ],
-        host=rooms.live.now().host,
-        local_token=local_token,
     )
 
 
