@@ -6,6 +6,7 @@ import typer
 
 from ferryman import __version__
 from ferryman.cli.accounts import audit_app, tokens_app, users_app
+from ferryman.cli.bundle import bundle_app
 from ferryman.cli.copy_help import add_images_commands
 from ferryman.cli.depot import depot_app
 from ferryman.cli.doctor import add_doctor
@@ -55,6 +56,7 @@ app.add_typer(images_app(), name="images")
 app.add_typer(jobs_app(), name="jobs")
 app.add_typer(downloads_app(), name="downloads")
 app.add_typer(depot_app(), name="depot")
+app.add_typer(bundle_app(), name="bundle")
 app.add_typer(models_app(), name="models")
 app.add_typer(settings_app(), name="settings")
 app.add_typer(link_app(), name="link")

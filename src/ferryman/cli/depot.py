@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ferryman.cli.bundle_keys import inventory
 from ferryman.cli.depot_home import by_hand, opened
 from ferryman.cli.depot_keep import add_keeping
 from ferryman.cli.depot_show import removal_of, show_one, split
@@ -27,6 +28,7 @@ def depot_app() -> typer.Typer:
     app.command("rm", epilog="Examples:\n\nferry depot rm quay.io/team/app:1.2 --dry-run")(remove)
     app.command("tag", epilog="Examples:\n\nferry depot tag quay.io/team/app:1.2 stable")(tag)
     app.command("du", epilog="Examples:\n\nferry depot du\n\nferry depot du quay.io/team --json")(usage)
+    app.command("inventory", epilog="Examples:\n\nferry depot inventory -o here.inventory")(inventory)
     add_keeping(app)
     return app
 

@@ -1,10 +1,10 @@
 """Names for content: repositories, manifests, tags and what follows from them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, Invalid
@@ -138,6 +138,18 @@ class Names(Content):
         check_names(repository, tag)
         now = self.clock.now()
         self._change(lambda c: references.tag(c, repository, digest, tag, origin, now, immutable=immutable))
+
+    def tag_all(self, tags: Sequence[tuple[str, Digest, str]], origin: Origin) -> None:
+        """Set many tags (repository, manifest, tag) in one transaction: all or none. Raises `NotFound`, `Invalid`."""
+        for repository, _, tag in tags:
+            check_names(repository, tag)
+        now = self.clock.now()
+
+        def work(connection: Any) -> None:
+            for repository, digest, tag in tags:
+                references.tag(connection, repository, digest, tag, origin, now, immutable=False)
+
+        self._change(work)
 
     def untag(self, repository: str, tag: str, origin: Origin) -> Digest:
         """Take a tag away; the manifest stays. Returns what it named. Raises `NotFound`, `Conflict` (`pinned`)."""
