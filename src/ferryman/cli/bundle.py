@@ -16,6 +16,7 @@ from ferryman.core.errors import Invalid
 from ferryman.core.units import format_size, parse_size
 
 if TYPE_CHECKING:  # they need the depot, which help must not wait for
+    from ferryman.depot.bundles.create import Created
     from ferryman.depot.bundles.volume import Volume
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -82,6 +83,10 @@ def create(
         making = Creation(depot, keys, Order(tuple(refs), output, most, zstd, there))
         with Bar("Writing", making.total) as bar:
             made = making.run(bar.add)
+    _told(made, json=json)
+
+
+def _told(made: "Created", *, json: bool) -> None:
     if json:
         found = {"id": made.bundle.id, "key_id": made.bundle.key_id, "references": made.bundle.references}
         files = [{"file": str(path), "size": path.stat().st_size} for path in made.files]

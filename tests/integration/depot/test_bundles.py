@@ -192,7 +192,7 @@ def test_missing_cut_and_foreign_volumes(here, there):
         there.load(here.folder / "none")
     kept = made.files[1].read_bytes()
     made.files[1].write_bytes(kept[:-5000])
-    with pytest.raises(Corrupt, match="app.bundle.002"):
+    with pytest.raises(Corrupt, match=r"app\.bundle\.002"):
         there.load(made.files[1])
     first = made.files[0].rename(here.folder / "first")
     here.create("team/other:2", volume_size=100_000)
