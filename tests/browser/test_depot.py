@@ -43,7 +43,7 @@ def test_a_model_is_fetched_read_and_removed(page: Page, models: OllamaRegistry)
     expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
     page.goto("/depot/models")
     page.get_by_role("link", name=name, exact=True).click()
-    expect(page.locator("pre.report").first).to_contain_text("Licence of a test model.")
+    expect(page.get_by_label("License")).to_contain_text("Licence of a test model.")
     page.get_by_role("link", name="Details and removal").click()
     expect(page.locator(".facts")).to_contain_text(f"docker://127.0.0.1:{models.port}")
     expect(page.locator("main")).to_contain_text("ollama pull --insecure")
@@ -101,7 +101,7 @@ def test_a_hostile_licence_stays_text(page: Page, models: OllamaRegistry) -> Non
     fetch(page, f"docker://{name}")
     expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
     page.goto(f"/depot/models/show?name={name}")
-    expect(page.locator("pre.report").nth(1)).to_contain_text("<script>document.title='owned'</script>")
+    expect(page.get_by_label("License")).to_contain_text("<script>document.title='owned'</script>")
     expect(page).to_have_title(f"{name} · Ferryman")
 
 

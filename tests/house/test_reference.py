@@ -29,7 +29,7 @@ def documents() -> list[Path]:
 def known() -> dict[tuple[str, ...], frozenset[str]]:
     found = {command.words: command.options | EVERYWHERE for command in commands()}
     # `ferry get` of images and models reads its own words, which its help leaves to that of `ferry copy`.
-    found["get",] |= {flag for option in GET.options for flag in option.flags}
+    found["ferry", "get"] |= {flag for option in GET.options for flag in option.flags}
     return found
 
 

@@ -52,7 +52,7 @@ class Work:
         )
         source, target = sides_of(words)
         kept = self._kept()
-        self._ends = Ends(places.locations, source, target, kept=kept)
+        self._ends = Ends(places.locations, source, target, kept=kept, came_from=places.came_from)
         self._show = Show(self._meter, quiet=self._quiet or self._json)
         self._copier = Copier(
             self._ends,

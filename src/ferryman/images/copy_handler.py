@@ -168,6 +168,7 @@ class _Opened:
             Side(first.options),
             Side(second.options),
             kept=kept,
+            came_from=self.places.came_from,
             registries=(first, second),
         )
         platforms = tuple(Platform.parse(text) for text in spec.platforms)

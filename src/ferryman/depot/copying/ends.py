@@ -47,9 +47,14 @@ class Ends:
         target: Side,
         *,
         kept: Kept | None = None,
+        came_from: Mapping[Place, Place] | None = None,
         registries: tuple[Registries, Registries] | None = None,
     ) -> None:
-        """Open `locations`. `registries` of both sides outlive the copy when given: their connections stay open."""
+        """Open `locations`. `registries` of both sides outlive the copy when given: their connections stay open.
+
+        `came_from` says which source the depot is to remember for what is written to a place.
+        """
+        self._came_from = came_from or {}
         self._locations, self._sides, self._kept = locations, (source, target), kept
         self._registries = registries or (Registries(source.registry), Registries(target.registry))
         self._own = registries is None
@@ -124,7 +129,7 @@ class Ends:
             return self._client(place, location, writes=True).target()
         if place.registry == DEPOT:
             kept = self._depot()
-            return kept.depot.target(place.repository, kept.origin(None), kept.hold)
+            return kept.depot.target(place.repository, kept.origin(self._came_from.get(place)), kept.hold)
         from ferryman.oci.transports import open_target  # noqa: PLC0415 - registries need none of it
 
         return open_target(location, self._local(self._sides[1]))

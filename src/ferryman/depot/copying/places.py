@@ -22,6 +22,8 @@ class Places:
         """Nothing is wished yet."""
         self.wishes: list[Wish] = []
         self.locations: dict[Place, Location] = {}
+        self.came_from: dict[Place, Place] = {}
+        """Which place each target gets its (first) image from: what the depot remembers of manifests."""
 
     def add(self, sources: Sequence[str], target: str) -> None:
         """Wish all `sources` to `target`.
@@ -61,6 +63,7 @@ class Places:
             )
         self.locations.setdefault(from_place, source)
         self.locations.setdefault(to_place, target)
+        self.came_from.setdefault(to_place, from_place)
         self.wishes.append(wish)
 
 
