@@ -196,6 +196,16 @@ class Accounts:
         Raises `Denied` (`login_failed`), the same and after the same time for a wrong password, an unknown name and
         a disabled user, and `Unavailable` (`login_throttled`) with `retry_after` after several failures.
         """
+        user, encoded = await self._verified(name, password, client)
+        fresh = await self._passwords.hash(password) if self._passwords.outdated(encoded) else None
+        return await self._open_session(user, client, encoded, fresh)
+
+    async def principal_of_password(self, name: str, password: str, client: str) -> Principal:
+        """Return who these stand for, without a session: what programs send. Raises as `login` does."""
+        user, _ = await self._verified(name, password, client)
+        return Principal(user.id, user.name, user.role, ROLE_SCOPES[user.role], "password")
+
+    async def _verified(self, name: str, password: str, client: str) -> tuple[User, str]:
         name = name.strip().lower()
         self._throttle.admit(name, client)
         known = await self._store.read(lambda records: records.credentials(name[:128]))
@@ -210,9 +220,7 @@ class Accounts:
                 advice="Check both, or ask an admin to set a new password.",
             )
         self._throttle.succeeded(name, client)
-        user, encoded = known
-        fresh = await self._passwords.hash(password) if self._passwords.outdated(encoded) else None
-        return await self._open_session(user, client, encoded, fresh)
+        return known
 
     async def logout(self, secret: str) -> None:
         """End the session with this secret; nothing happens when there is none."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from ferryman.core.access_lines import parse_access, parse_upstreams
 from ferryman.core.errors import Invalid
 from ferryman.core.retention import parse_rules
 from ferryman.core.timetable import Timetable
@@ -76,6 +77,16 @@ def as_retention(text: str) -> str:
     return _read(parse_rules, text)
 
 
+def as_access(text: str) -> str:
+    """Return `text` when it is lines of access. Raises `ValueError`."""
+    return _read(parse_access, text)
+
+
+def as_upstreams(text: str) -> str:
+    """Return `text` when it is lines of upstreams. Raises `ValueError`."""
+    return _read(parse_upstreams, text)
+
+
 def _read(read: typing.Callable[[str], object], text: str) -> str:
     try:
         read(text)
@@ -101,3 +112,7 @@ Folder = Annotated[Path, AfterValidator(_absolute)]
 """A whole path; `~` is the home of the user who runs Ferryman."""
 Retention = Annotated[str, AfterValidator(as_retention)]
 """Which tags of the depot stay, see `core.retention`."""
+AccessLines = Annotated[str, AfterValidator(as_access)]
+"""Who may do what in which repository, see `core.access_lines`."""
+UpstreamLines = Annotated[str, AfterValidator(as_upstreams)]
+"""Registries that are asked for what is not here, see `core.access_lines`."""

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from ferryman.core.setting import Section, Size, setting
+from ferryman.core.setting import AccessLines, Section, Size, UpstreamLines, setting
 
 
 class RegistrySettings(BaseModel):
@@ -52,4 +52,35 @@ class RegistrySettings(BaseModel):
         unit="hours",
         ge=1,
         le=24 * 90,
+    )
+    registry_anonymous: bool = setting(
+        False,
+        "Whether everybody may pull without signing in.",
+        section=Section.REGISTRY,
+        live=True,
+        label="Pull without signing in",
+    )
+    registry_access: AccessLines = setting(
+        "",
+        "Who may do what in which repository: lines PATTERN ROLE ACTIONS, separated by semicolons, such as `team/* member pull,push; secret/* admin pull`. Repositories that no line names follow the rights of roles.",
+        section=Section.REGISTRY,
+        live=True,
+        label="Access by repository",
+    )
+    registry_upstreams: UpstreamLines = setting(
+        "",
+        "Registries that are asked for what is not here: NAME = URL, separated by semicolons, such as `docker.io = https://registry-1.docker.io`.",
+        section=Section.REGISTRY,
+        live=True,
+        label="Upstreams",
+    )
+    registry_fresh_seconds: int = setting(
+        300,
+        "Seconds for which a tag from upstream is served without asking upstream again.",
+        section=Section.REGISTRY,
+        live=True,
+        label="Ask upstream for tags after",
+        unit="s",
+        ge=0,
+        le=30 * 86_400,
     )

@@ -56,7 +56,6 @@ from ferryman.jobs.sql import SqlStore
 from ferryman.jobs.statistics.service import Statistics, TrafficKeeper
 from ferryman.jobs.worker import Worker
 from ferryman.registry.app import Registry
-from ferryman.registry.basic import BasicAccess
 from ferryman.settings.follow import Following
 from ferryman.settings.service import SettingsService
 from ferryman.transfer.model import Limits
@@ -167,11 +166,12 @@ def _registry(rooms: Rooms, settings: Settings, app: FastAPI, local_token: str |
     clock = SystemClock()
     return registry_of(
         rooms.images.depot,
-        BasicAccess(rooms.accounts, clock, lambda: local_token),
+        rooms.accounts,
         settings.home,
         live=rooms.live,
         clock=clock,
         count=app.state.requests.count,
+        local_token=lambda: local_token,
     )
 
 

@@ -99,6 +99,11 @@ def _lines(digest: Digest, size: int) -> Headers:
     ]
 
 
+def _here(asked: Asked, digest: Digest) -> tuple[bytes, bytes]:
+    """Say where the blob is: Ollama's client refuses a whole blob without `Location`, others do not look."""
+    return b"location", f"/v2/{asked.name}/blobs/{digest}".encode()
+
+
 def _send(found: Found, digest: Digest, asked: Asked) -> Answer:
     etag = f'"{digest}"'
     condition = asked.header(b"if-none-match")
@@ -106,7 +111,12 @@ def _send(found: Found, digest: Digest, asked: Asked) -> Answer:
         return Answer(304, [(b"etag", etag.encode()), (b"docker-content-digest", str(digest).encode())])
     part = _part(asked, etag, found.size)
     if part is None:
-        return Answer(200, [*_lines(digest, found.size), *asked.extra], file=found.path, length=found.size)
+        return Answer(
+            200,
+            [*_lines(digest, found.size), _here(asked, digest), *asked.extra],
+            file=found.path,
+            length=found.size,
+        )
     first, length = part
     said = f"bytes {first}-{first + length - 1}/{found.size}".encode()
     lines = [*_lines(digest, length), (b"content-range", said), *asked.extra]
@@ -130,7 +140,7 @@ def _part(asked: Asked, etag: str, size: int) -> tuple[int, int] | None:
 
 def _stream(arriving: Arriving, digest: Digest, asked: Asked) -> Answer:
     """Pass on what comes from upstream while it comes: always whole, a range is ignored as RFC 9110 permits."""
-    lines = [*_lines(digest, arriving.size), *asked.extra]
+    lines = [*_lines(digest, arriving.size), _here(asked, digest), *asked.extra]
     return Answer(200, lines, stream=_nothing() if asked.method == "HEAD" else arriving.chunks())
 
 
