@@ -46,6 +46,8 @@ from ferryman.downloads.service import Downloads
 from ferryman.downloads.speed import Speed
 from ferryman.downloads.sweep import Sweeper
 from ferryman.images import pages as images_pages
+from ferryman.images.bundle_handler import BUNDLE
+from ferryman.images.bundle_handler import PHASES as BUNDLE_PHASES
 from ferryman.images.copy_handler import PHASES as COPY_PHASES
 from ferryman.images.model import KIND as COPY
 from ferryman.jobs.dispatch import LocalDispatch
@@ -263,7 +265,7 @@ def _parts(rooms: Rooms, renderer: Renderer) -> tuple[Part, ...]:
         rooms.statistics,
         settings=settings,
         renderer=renderer,
-        phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES, **UPKEEP_PHASES},
+        phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES, BUNDLE: BUNDLE_PHASES, **UPKEEP_PHASES},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     return (

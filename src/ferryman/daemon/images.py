@@ -15,7 +15,9 @@ from ferryman.downloads.models import api as models_api
 from ferryman.downloads.models import pages as models_pages
 from ferryman.downloads.models.library import Library
 from ferryman.images import api as images_api
+from ferryman.images import api_bundles
 from ferryman.images import pages as images_pages
+from ferryman.images.bundle_handler import BUNDLE, BundleHandler, Bundles
 from ferryman.images.copy_handler import CopyHandler, CopyRooms
 from ferryman.images.model import KIND as COPY
 from ferryman.images.reach import Reach
@@ -37,10 +39,11 @@ class ImageRooms:
     copies: Copies
     ledger: Ledger
     upkeep: UpkeepRooms
+    bundles: BundleHandler
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers of their jobs by kind."""
-        return {COPY: self.handler, **self.upkeep.handlers()}
+        return {COPY: self.handler, BUNDLE: self.bundles, **self.upkeep.handlers()}
 
     def parts(self, renderer: Renderer) -> tuple[Part, ...]:
         """Return what they bring to the web."""
@@ -51,6 +54,7 @@ class ImageRooms:
             Part("models", api=models_api.router(Library(self.depot)), pages=models),
             Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
             self.upkeep.part(),
+            Part("bundles", api=api_bundles.router(Bundles(self.ledger))),
         )
 
     async def start(self) -> None:
@@ -89,4 +93,5 @@ def image_rooms(
         Copies(ledger, live, box),
         ledger,
         upkeep_rooms(depot, ledger, clock, live),
+        BundleHandler(depot, home),
     )

@@ -79,3 +79,21 @@ def test_wrong_words(here, tmp_path):
     here.ferry("bundle", "ls", file, code=3)
     here.ferry("bundle", "create", "quay.io/team/app:1.0", "-o", tmp_path / "no" / "such", code=4)
     assert not list(tmp_path.glob("*.bundle*"))
+
+
+def ended(site, **order):
+    return site.ended(site.api("POST", "/api/v1/bundles", order)["id"])
+
+
+def test_as_jobs(here):
+    here.start()
+    try:
+        made = ended(here, action="create", name="app.bundle", refs=["quay.io/team/app:1.0"])
+        assert (made["state"], made["result"]["files"]) == ("succeeded", ["app.bundle"])
+        assert (here.home / "bundles" / "app.bundle").exists()
+        assert ended(here, action="load", name="app.bundle")["result"]["complete"]
+        assert ended(here, action="load", name="none")["state"] == "failed"
+        wrong = {"action": "load", "name": "../x"}
+        assert here.problem("POST", "/api/v1/bundles", wrong)["code"] == "request_invalid"
+    finally:
+        here.kill()
