@@ -58,17 +58,19 @@ class Registry:
         rules: Callable[[], Rules] = lambda: OPEN_RULES,
         doors: Mapping[str, App] | None = None,
         count: Callable[[str, int], None] | None = None,
+        closing: Callable[[], object] = bool,
     ) -> None:
         """Serve `depot`; records of uploads are kept in `folder`.
 
         `doors` are applications at exact paths that are not of the protocol, such as that which gives tokens.
-        `count` hears the method and status of each answer.
+        `count` hears the method and status of each answer. `closing` is called at the end; it may block.
         """
         self._access = access
         self._upstreams = upstreams or NoUpstreams()
         self._rules = rules
         self._doors = dict(doors or {})
         self._count = count or _ignore
+        self._closing = closing
         self._threads = Threads()
         self._hot: Cache[Kept] = Cache(depot.generation, lambda kept: kept.size + 1000)
         self._pushes = Pushes(depot, clock, self._threads)
@@ -119,6 +121,7 @@ class Registry:
         for session in self._sessions.opened():
             async with session.turn:
                 await self._threads.call(self._sessions.rest, session)
+        await asyncio.to_thread(self._closing)
         await asyncio.to_thread(self._threads.close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,8 +3,9 @@
 from typing import Final
 
 from ferryman.core.digests import Digest
-from ferryman.core.errors import NotFound
+from ferryman.core.errors import Invalid, NotFound
 from ferryman.depot.service import Depot
+from ferryman.oci.reference import check_repository
 from ferryman.registry.ports import Arriving, NoUpstreams, Upstreams
 
 HOST: Final = "registry.ollama.ai"
@@ -23,15 +24,16 @@ class Models:
     def place(self, repository: str, ns: str | None, /) -> str:
         """Return the name in the depot. Reads the database once for each name after a change of the depot."""
         placed = self._behind.place(repository, ns)
-        if ns or placed != repository or not is_short(repository):
+        if placed != repository or not (is_short(repository) or ns):
             return placed
+        key = f"{ns or HOST}/{repository}"
         now = self._depot.generation()
         if now != self._seen or len(self._places) >= MOST:
             self._places.clear()
             self._seen = now
-        found = self._places.get(repository)
+        found = self._places.get(key)
         if found is None:
-            found = self._places[repository] = self._found(repository)
+            found = self._places[key] = self._found(repository, key, whole=bool(ns))
         return found
 
     def covers(self, repository: str, /) -> bool:
@@ -46,16 +48,18 @@ class Models:
         """Ask what is behind."""
         return await self._behind.blob(repository, digest)
 
-    def _found(self, repository: str) -> str:
-        model = f"{HOST}/{repository}"
-        if self._has(repository) or not (self._behind.covers(model) or self._has(model)):
+    def _found(self, repository: str, longer: str, *, whole: bool) -> str:
+        """Return the longer name when it is there: with `?ns=` it goes first, else it is the second choice."""
+        if whole:
+            return longer if self._has(longer) else repository
+        if self._has(repository) or not (self._behind.covers(longer) or self._has(longer)):
             return repository
-        return model
+        return longer
 
     def _has(self, repository: str) -> bool:
         try:
-            self._depot.tags(repository, limit=1)
-        except NotFound:
+            self._depot.tags(check_repository(repository), limit=1)
+        except (NotFound, Invalid):
             return False
         return True
 

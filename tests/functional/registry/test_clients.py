@@ -103,5 +103,5 @@ def test_nobody_gets_in_without_a_token(served: Served):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=30)
         assert caught.value.code == 401
-        assert caught.value.headers["WWW-Authenticate"].startswith("Basic")
+        assert caught.value.headers["WWW-Authenticate"].startswith("Bearer realm=")
         assert json.loads(caught.value.read())["errors"][0]["code"] == "UNAUTHORIZED"

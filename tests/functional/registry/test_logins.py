@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 
 from ferryman.testing.ollama import OllamaRegistry
-from tests.functional.registry.conftest import Served, Store, run
+from tests.functional.registry.conftest import Served, Store
 
 PASSWORD = "over the dark water"
 
