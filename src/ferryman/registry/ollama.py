@@ -18,7 +18,7 @@ class Models:
     def __init__(self, depot: Depot, behind: Upstreams | None = None) -> None:
         """Look for names in `depot`, then ask `behind`. For one event loop."""
         self._depot, self._behind = depot, behind or NoUpstreams()
-        self._places: dict[str, str] = {}
+        self._places: dict[tuple[str, str | None], str] = {}
         self._seen = -1
 
     def place(self, repository: str, ns: str | None, /) -> str:
@@ -26,14 +26,14 @@ class Models:
         placed = self._behind.place(repository, ns)
         if placed != repository or not (is_short(repository) or ns):
             return placed
-        key = f"{ns or HOST}/{repository}"
+        longer, key = f"{ns or HOST}/{repository}", (repository, ns)
         now = self._depot.generation()
         if now != self._seen or len(self._places) >= MOST:
             self._places.clear()
             self._seen = now
         found = self._places.get(key)
         if found is None:
-            found = self._places[key] = self._found(repository, key, whole=bool(ns))
+            found = self._places[key] = self._found(repository, longer, whole=bool(ns))
         return found
 
     def covers(self, repository: str, /) -> bool:

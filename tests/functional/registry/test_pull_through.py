@@ -102,3 +102,26 @@ def test_nothing_is_fetched_for_others(through: Served, far: DockerRegistry):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get(through, path)
     assert not requests(far, "0" * 64)
+
+
+def test_containerd_uses_it_as_a_mirror(
+    through: Served, far: DockerRegistry, store: Store, ctrd, tmp_path: Path
+):
+    hosts = tmp_path / "hosts" / "far.example"
+    hosts.mkdir(parents=True)
+    (hosts / "hosts.toml").write_text(
+        f'server = "http://127.0.0.1:1"\n[host."http://{through.host}"]\n  capabilities = ["pull", "resolve"]\n'
+    )
+    call(through, "PATCH", "/api/v1/settings", json.dumps({"registry_anonymous": True}))
+    try:
+        ctrd.ctr(
+            "image",
+            "pull",
+            "--hosts-dir",
+            str(tmp_path / "hosts"),
+            "--all-platforms",
+            "far.example/team/two:v1",
+        )
+    finally:
+        call(through, "PATCH", "/api/v1/settings", json.dumps({"registry_anonymous": False}))
+    assert store.two.digest in ctrd.ctr("image", "ls", "name==far.example/team/two:v1")
