@@ -75,7 +75,7 @@ def test_move_start_schedule_and_category(ferry, house, queued):
 
 def test_a_download_is_given_its_place_in_the_queue_when_it_is_added(ferry, queued):
     url = "http://127.0.0.1:1/later.bin"
-    at = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M}"
+    at = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T23:15"  # within the window, whatever the time is now
     words = ("--priority", "2", "--category", "music", "--at", f"{at}Z", "--window", "22:00-6:00")
     job = ferry("get", url, "--detach", "--json", *words)
     shown = ferry("jobs", "show", job["id"], "--json")

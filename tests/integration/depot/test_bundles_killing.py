@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from ferryman.depot.model import Trouble
 from tests.conformance.depot.making import put_image
 from tests.integration.depot.test_bundles import Site, digests, everything
 
@@ -76,7 +77,8 @@ def test_killed_at_random_moments(here, there):
     assert kills == KILLS
     assert everything(there.depot) == everything(here.depot)
     assert digests(there.depot) >= digests(here.depot)
-    assert not list(there.depot.fsck())
+    # A kill between a file's place and its record leaves the file, which nobody sees; the sweep takes it.
+    assert {one.trouble for one in there.depot.fsck()} <= {Trouble.STRAY}
     there.depot.gc(grace=0)
     assert digests(there.depot) == digests(here.depot)
     assert not list(there.depot.fsck())

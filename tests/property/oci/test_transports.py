@@ -86,6 +86,10 @@ def test_members_are_what_another_reader_finds(members, kind):
         found = scanned(data)
     except Invalid:
         return
+    except Corrupt:
+        # The other tool writes names where headers of sparse files have numbers, and cannot read that back either.
+        assert tarfile.GNUTYPE_SPARSE in {type_ for _, type_, _, _ in members}
+        return
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         others: dict[str, bytes] = {}
         for member in tar:
