@@ -60,7 +60,7 @@ def test_a_model_is_fetched_read_and_removed(page: Page, models: OllamaRegistry)
 def test_filled_pages_have_no_accessibility_faults(
     page: Page, models: OllamaRegistry, theme: str, width: int
 ) -> None:
-    models.add(f"library/a-{theme}-{width}", seed=width)
+    models.add(f"library/a-{theme}-{width}", seed=width + len(theme))
     name = name_of(models, f"a-{theme}-{width}")
     fetch(page, f"docker://{name}")
     expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
