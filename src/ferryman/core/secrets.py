@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from ferryman.core.durable import sync_folder
 from ferryman.core.errors import Corrupt, Denied
 
 _VERSION: Final = "v1:"
@@ -174,8 +175,4 @@ def _make_key(file: Path) -> None:
             return
     finally:
         draft.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)

@@ -8,21 +8,18 @@ lock, gate, generation    see `lock` and `generation`
 """
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from ferryman.core.digests import Digest
+from ferryman.core.durable import is_full, sync_folder
 from ferryman.core.errors import Denied, Exhausted, FerryError, Invalid
 from ferryman.core.ids import new_id
 from ferryman.core.units import format_size
 from ferryman.depot.model import ALGORITHMS
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Files:
@@ -116,15 +113,6 @@ def checked(digest: Digest) -> Digest:
     return digest
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def translated(path: Path, size: int = 0, *, missing: bool = True) -> Iterator[None]:
     """Turn errors of the disk into those of `core.errors`; without `missing` not that of a file that is not there."""
@@ -138,7 +126,7 @@ def translated(path: Path, size: int = 0, *, missing: bool = True) -> Iterator[N
 
 def unwritable(path: Path, error: OSError, size: int = 0) -> FerryError:
     """Return what a failed write means."""
-    if error.errno in _FULL:
+    if is_full(error):
         wanted = f" for {format_size(size)}" if size else ""
         return Exhausted(
             "disk_full",

@@ -5,12 +5,13 @@ import ssl
 from pathlib import Path
 
 from ferryman.core.digests import Digest
+from ferryman.core.durable import is_full
 from ferryman.core.errors import Corrupt, Denied, Exhausted, FerryError, Invalid, NotFound, Unavailable
 
 
 def disk_error(error: OSError, path: Path) -> FerryError:
     """Translate what the file system said about `path`."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return Exhausted(
             "disk_full",
             f"No room left for '{path}' ({error.strerror}).",

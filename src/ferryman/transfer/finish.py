@@ -1,5 +1,6 @@
 """The end of a file: last check, flush, rename, flush of the folder. In batches, on one thread."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman.core.digests import Digest
+from ferryman.core.durable import sync_folder
 from ferryman.core.errors import FerryError
 from ferryman.transfer.disk import PartFile
 from ferryman.transfer.failures import disk_error, mismatch
@@ -79,7 +81,8 @@ def finish_all(items: list[Finish]) -> None:
     for item in items:
         _attempt(item, _rename)
     for folder in {item.target.parent for item in items if not item.error}:
-        sync_folder(folder)
+        with contextlib.suppress(OSError):  # some network file systems refuse to flush a folder
+            sync_folder(folder)
     for item in items:
         item.part.close()
         if item.journal:
@@ -141,17 +144,3 @@ def _rename_new(source: Path, target: Path) -> None:
         source.rename(target)
     else:
         source.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in `folder` durable; file systems that cannot are left alone."""
-    try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        os.fsync(fd)
-    except OSError:
-        pass  # some network file systems refuse to flush a folder
-    finally:
-        os.close(fd)

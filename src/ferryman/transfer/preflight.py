@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from ferryman.core.durable import is_full
 from ferryman.core.errors import Conflict, Denied, Exhausted, FerryError, Invalid
 from ferryman.core.units import format_size
 from ferryman.transfer.model import Overwrite, Request
@@ -168,7 +169,7 @@ def _unwritable(folder: Path, error: OSError | ValueError) -> FerryError:
         return Invalid(
             "target_invalid", f"'{str(folder)[:200]}' cannot be a folder.", advice="Choose another path."
         )
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return Exhausted("disk_full", f"There is no room to make '{folder}'.", advice="Make room there.")
     return Denied(
         "folder_unwritable",

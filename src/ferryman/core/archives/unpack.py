@@ -25,6 +25,7 @@ from ferryman.core.archives.model import (
 )
 from ferryman.core.archives.streams import compression_of, opened
 from ferryman.core.archives.tree import Tree, refuse_special
+from ferryman.core.durable import is_full, sync_folder
 from ferryman.core.errors import Conflict, Denied, Exhausted, FerryError, Invalid, Unavailable
 from ferryman.core.units import format_size
 
@@ -161,16 +162,8 @@ def _show(staging: Path, target: Path, *, single: bool) -> None:
             if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
                 raise _exists(target) from error
             raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems refuse to flush a folder
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    with contextlib.suppress(OSError):  # some network file systems refuse to flush a folder
+        sync_folder(target.parent)
 
 
 def _check_room(folder: Path, size: int | None) -> None:
@@ -192,7 +185,7 @@ def _exists(target: Path) -> Conflict:
 
 
 def _translated(error: OSError, target: Path) -> FerryError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return Exhausted(
             "disk_full",
             f"There is no room left to unpack into '{target}'.",

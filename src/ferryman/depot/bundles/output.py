@@ -1,6 +1,5 @@
 """Files that appear whole or not at all, perhaps compressed while they are written."""
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +8,8 @@ from typing import Protocol
 
 import zstandard
 
+from ferryman.core.durable import is_full, sync_folder
 from ferryman.core.errors import Denied, Exhausted
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Out(Protocol):
@@ -41,11 +39,7 @@ def written(path: Path, *, zstd: bool = False) -> Iterator[Out]:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise _translated(path, error) from error
@@ -55,7 +49,7 @@ def written(path: Path, *, zstd: bool = False) -> Iterator[Out]:
 
 
 def _translated(path: Path, error: OSError) -> Exhausted | Denied:
-    if error.errno in _FULL:
+    if is_full(error):
         return Exhausted(
             "disk_full",
             f"The disk of {path} is full.",

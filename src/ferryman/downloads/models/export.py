@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ferryman.core.archives.zipping import Packed, write_zip
+from ferryman.core.durable import is_full
 from ferryman.core.errors import Conflict, Denied, Exhausted
 from ferryman.downloads.models.carry import Stock, Stopped
 from ferryman.oci.ollama import blob_path, manifest_path
@@ -27,7 +28,7 @@ def write_archive(
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_zip(path, _files(stock, tell, stopped))
     except OSError as error:
-        if error.errno in {28, 122}:  # ENOSPC, EDQUOT
+        if is_full(error):
             raise Exhausted("disk_full", f"The disk of '{path}' is full.", advice="Make room.") from error
         raise Denied(
             "target_unwritable", f"'{path}' cannot be written: {error.strerror}.", advice="Check its rights."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from ferryman.core.digests import Digest, new_hasher
+from ferryman.core.durable import is_full, sync_folder
 from ferryman.core.errors import Conflict, Corrupt, Denied, Exhausted, FerryError
 from ferryman.depot.holds import Hold
 from ferryman.depot.model import Origin
@@ -16,7 +17,6 @@ from ferryman.oci.ollama import blob_path, manifest_path, model_name
 from ferryman.oci.reference import Reference
 
 _CHUNK: Final = 1024 * 1024
-_FULL: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 class DepotStore:
@@ -108,7 +108,7 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(place)
-            _sync(place.parent)
+            sync_folder(place.parent)
         except OSError as error:
             raise _translated(error, place) from error
         finally:
@@ -140,16 +140,8 @@ def _fresh(part: Path) -> BinaryIO:
     return os.fdopen(os.open(part, flags, 0o644), "wb")
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _translated(error: OSError, place: Path) -> FerryError:
-    if error.errno in _FULL:
+    if is_full(error):
         return Exhausted(
             "disk_full", f"The disk of {place.parent} is full.", advice="Make room and run it again."
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from ferryman.core.digests import Digest
+from ferryman.core.durable import sync_folder
 from ferryman.core.errors import Conflict, Corrupt, NotFound
 from ferryman.oci.manifest import Descriptor, Manifest
 from ferryman.oci.ports import BlobStream, ResumeUpload
@@ -220,7 +221,7 @@ class LayoutTarget:
     def _publish(self, partial: Path, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         partial.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     @contextlib.contextmanager
     def _alone(self, digest: Digest) -> Iterator[None]:
@@ -293,7 +294,7 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def _opened(partial: Path) -> BinaryIO:
@@ -330,13 +331,5 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
