@@ -69,8 +69,8 @@ def create(
     json: _Json = False,
 ) -> None:
     """Write images of the depot, with their signatures, into a bundle."""
-    from ferryman.depot.bundles.create import Creation, Order  # noqa: PLC0415 - slow to import
-    from ferryman.depot.bundles.inventory import read_inventory  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.create import Creation, Order  # noqa: PLC0415 - loads the database and cryptography
+    from ferryman.depot.bundles.inventory import read_inventory  # noqa: PLC0415 - loads the database and cryptography
 
     most = parse_size(volume_size) if volume_size else None
     if most is not None and most <= 0:
@@ -105,7 +105,7 @@ def _told(made: "Created", *, json: bool) -> None:
 @contextmanager
 def _volumes(files: list[Path], *, trusted: bool) -> "Iterator[tuple[list[Volume], list[tuple[str, str]]]]":
     """Open all volumes that are meant for the time of a block."""
-    from ferryman.depot.bundles.volume import open_all, volumes_of  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.volume import open_all, volumes_of  # noqa: PLC0415 - loads cryptography and zstandard
 
     found, broken = open_all(volumes_of(files), site_keys(), trusted=trusted)
     try:
@@ -123,7 +123,7 @@ def load(
     json: _Json = False,
 ) -> None:
     """Bring a bundle into the depot; volumes in any order, and again after an interruption."""
-    from ferryman.depot.bundles.load import Loading, demand_complete  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.load import Loading, demand_complete  # noqa: PLC0415 - loads the database and cryptography
 
     with opened(create=True) as depot, _volumes(files, trusted=True) as (found, broken):
         loading = Loading(depot, found)
@@ -201,7 +201,7 @@ def _document(found: "list[Volume]") -> dict[str, Any]:
 
 def verify_bundle(files: _Files, json: _Json = False) -> None:
     """Check the signature and every byte, without loading anything. All volumes are needed."""
-    from ferryman.depot.bundles.verify import verify  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.verify import verify  # noqa: PLC0415 - loads cryptography and zstandard
 
     with _volumes(files, trusted=True) as (found, broken):
         with Bar("Reading", found[0].bundle.size) as bar:

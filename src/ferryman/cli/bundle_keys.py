@@ -7,6 +7,7 @@ import typer
 
 from ferryman.cli.depot_home import opened
 from ferryman.cli.output import line, note, print_json, table
+from ferryman.core.layers import load_settings
 
 if TYPE_CHECKING:
     from ferryman.depot.bundles.keys import Keys
@@ -26,8 +27,7 @@ def add_keys(app: typer.Typer) -> None:
 
 def site_keys() -> "Keys":
     """Return the keys of this home."""
-    from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
-    from ferryman.depot.bundles.keys import Keys  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.keys import Keys  # noqa: PLC0415 - loads cryptography
 
     return Keys(load_settings().home / "keys")
 
@@ -88,7 +88,7 @@ def inventory(
     json: _Json = False,
 ) -> None:
     """Write down, signed, what this depot holds: another site makes bundles without it."""
-    from ferryman.depot.bundles.inventory import write_inventory  # noqa: PLC0415 - slow to import
+    from ferryman.depot.bundles.inventory import write_inventory  # noqa: PLC0415 - loads the database
 
     with opened(create=True) as depot:
         made = write_inventory(depot, site_keys(), output)

@@ -13,6 +13,7 @@ from ferryman.cli.get_words import Words, read_words
 from ferryman.cli.output import line, note, print_json
 from ferryman.cli.problems import FAILED, INTERRUPTED, exit_code, say
 from ferryman.core.errors import FerryError, Invalid
+from ferryman.core.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from ferryman.depot.copying.copier import Prepared
@@ -27,11 +28,11 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
     command = _COMMANDS[name]
     words = models_from(read_words(arguments, command.options, f"ferry {name}"))
     if command is INSPECT:
-        from ferryman.cli.inspect import inspect_image  # noqa: PLC0415 - only then
+        from ferryman.cli.inspect import inspect_image  # noqa: PLC0415 - loads the places of images, which the daemon's way needs none of
 
         return inspect_image(words)
     if command is TAGS:
-        from ferryman.cli.inspect import list_tags  # noqa: PLC0415 - only then
+        from ferryman.cli.inspect import list_tags  # noqa: PLC0415 - see above
 
         return list_tags(words)
     return _copy(command, words)
@@ -42,7 +43,7 @@ def models_from(words: Words) -> Words:
     registry = words.value("registry")
     if registry is None:
         return words
-    from ferryman.oci.ollama import parse_model, parse_registry  # noqa: PLC0415 - only then
+    from ferryman.oci.ollama import parse_model, parse_registry  # noqa: PLC0415 - loads manifests, which the daemon's way needs none of
 
     host, plain = parse_registry(registry)
     sources = tuple(
@@ -55,7 +56,7 @@ def models_from(words: Words) -> Words:
 def _copy(command: Command, words: Words) -> int:
     pairs = pairs_of(command, words)
     if words.has("detach") or words.has("through-daemon"):
-        from ferryman.cli.copy_detach import hand_over  # noqa: PLC0415 - only then
+        from ferryman.cli.copy_detach import hand_over  # noqa: PLC0415 - imports this module
 
         return hand_over(words, pairs)
     if words.value("priority") is not None:
@@ -132,7 +133,7 @@ def _listed(name: str, target: str | None, *, in_depot: bool) -> list[tuple[list
 
 
 def _carry_out(words: Words, places: "Places") -> int:
-    from ferryman.cli.copy_run import Work  # noqa: PLC0415 - what moves bytes
+    from ferryman.cli.copy_run import Work  # noqa: PLC0415 - loads what moves bytes, which the daemon's way needs none of
     from ferryman.depot.copying.meter import Stopped  # noqa: PLC0415 - see above
 
     work = Work(words, places)
@@ -148,8 +149,6 @@ def _carry_out(words: Words, places: "Places") -> int:
 
 def show_plan(prepared: "Prepared", document: dict[str, Any], *, json: bool, quiet: bool) -> int:
     """Print what would be done."""
-    from ferryman.core.units import format_size  # noqa: PLC0415 - only then
-
     if json:
         print_json(document)
     elif not quiet:
@@ -181,8 +180,6 @@ def code_of(errors: Sequence[FerryError]) -> int:
 
 def report_result(document: dict[str, Any], *, quiet: bool) -> None:
     """Print what was done, for people."""
-    from ferryman.core.units import format_duration, format_size  # noqa: PLC0415 - only then
-
     if quiet:
         return
     for image in document["images"]:

@@ -1,9 +1,12 @@
 """`ferry copy --detach` and `--through-daemon`: hand the copy to the daemon, and maybe wait for it. Loads little."""
 
 import os
+from base64 import b64encode
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ferryman.cli.copy import report_result
 from ferryman.cli.get_words import Words
 from ferryman.cli.output import line, note, print_json
 from ferryman.cli.problems import FAILED
@@ -18,6 +21,7 @@ from ferryman.core.errors import (
     NotFound,
     Unavailable,
 )
+from ferryman.core.units import format_size
 
 if TYPE_CHECKING:
     from ferryman.cli.client import Client
@@ -54,14 +58,12 @@ def hand_over(words: Words, pairs: list[tuple[list[str], str]]) -> int:
 
 
 def _other() -> "Client":
-    from ferryman.cli.client import connect  # noqa: PLC0415 - only for a daemon that is elsewhere, or none
+    from ferryman.cli.client import connect  # noqa: PLC0415 - loads an HTTP client, which the daemon of this home needs none of
 
     return connect()
 
 
 def _plan(client: "Client | Quick", orders: list[dict[str, Any]], *, json: bool) -> int:
-    from ferryman.core.units import format_size  # noqa: PLC0415 - only then
-
     plans = [client.post("/api/v1/images/plan", order) for order in orders]
     if json:
         print_json(plans[0] if len(plans) == 1 else {"items": plans})
@@ -104,8 +106,6 @@ def _ended(words: Words, job: dict[str, Any]) -> int:
     if words.has("json"):
         print_json(document)
     else:
-        from ferryman.cli.copy import report_result  # noqa: PLC0415 - only then
-
         report_result(document, quiet=words.has("quiet"))
     return 0
 
@@ -120,7 +120,7 @@ def _order(words: Words, sources: list[str], target: str) -> dict[str, Any]:
     if words.has("no-store"):
         order["store"] = False
     if (connections := words.value("connections")) is not None:
-        from ferryman.cli.get_options import connections_of  # noqa: PLC0415 - only then
+        from ferryman.cli.get_options import connections_of  # noqa: PLC0415 - loads what files are fetched with
 
         order["connections"] = connections_of(connections)
     if (rate := words.value("limit")) is not None:
@@ -144,7 +144,7 @@ def _side(words: Words, side: str) -> dict[str, Any]:
             found[name.replace("-", "_")] = True
     creds = words.value(f"{side}-creds")
     if creds is not None:
-        from ferryman.cli.get_options import secret_from  # noqa: PLC0415 - only then
+        from ferryman.cli.get_options import secret_from  # noqa: PLC0415 - loads what files are fetched with
 
         user, _, password = secret_from(creds, f"--{side}-creds").partition(":")
         found |= {"username": user, "password": password}
@@ -174,11 +174,8 @@ def _has_logins() -> bool:
 
 def _add_logins(orders: list[dict[str, Any]]) -> None:
     """Send the logins that are kept for the registries of each order along, where no others are named."""
-    import base64  # noqa: PLC0415 - only then
-    import json  # noqa: PLC0415 - only then
-
-    from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - only then
-    from ferryman.oci.reference import parse_reference  # noqa: PLC0415 - only then
+    from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - loads 30 modules, and few machines keep logins
+    from ferryman.oci.reference import parse_reference  # noqa: PLC0415 - see above
 
     files = AuthFiles(os.environ, Path.home())
     for order in orders:
@@ -195,9 +192,9 @@ def _add_logins(orders: list[dict[str, Any]]) -> None:
                 login = files.login(named)
                 if login is not None and login.username:
                     pair = f"{login.username}:{login.password}".encode()
-                    auths[named] = {"auth": base64.b64encode(pair).decode()}
+                    auths[named] = {"auth": b64encode(pair).decode()}
             if auths:
-                order[name] = {**side, "authfile": json.dumps({"auths": auths})}
+                order[name] = {**side, "authfile": dumps({"auths": auths})}
 
 
 def _text(path: str, option: str) -> str:

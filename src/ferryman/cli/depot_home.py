@@ -7,7 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferryman.cli.local import actor
+from ferryman.core.clock import SystemClock
 from ferryman.core.errors import NotFound
+from ferryman.core.layers import load_settings
+from ferryman.core.live import Live
+from ferryman.core.secrets import SecretBox
 from ferryman.depot.model import Origin
 
 if TYPE_CHECKING:  # the depot needs the database, which help must not wait for
@@ -36,11 +41,8 @@ class InForce:
 
     @cached_property
     def _now(self) -> "Settings":
-        from ferryman.accounts.audit import Audit  # noqa: PLC0415 - slow to import
-        from ferryman.core.clock import SystemClock  # noqa: PLC0415 - slow to import
-        from ferryman.core.live import Live  # noqa: PLC0415 - slow to import
-        from ferryman.core.secrets import SecretBox  # noqa: PLC0415 - slow to import
-        from ferryman.settings.service import SettingsService  # noqa: PLC0415 - slow to import
+        from ferryman.accounts.audit import Audit  # noqa: PLC0415 - loads the database
+        from ferryman.settings.service import SettingsService  # noqa: PLC0415 - loads the database
 
         keys = self._settings.home / "keys"
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,10 +54,8 @@ class InForce:
 @contextmanager
 def opened(*, create: bool = False) -> "Iterator[Depot]":
     """Open the depot for the time of a block; `create` makes a home where none is. Raises `NotFound` (`home_not_found`)."""
-    from ferryman.core.clock import SystemClock  # noqa: PLC0415 - slow to import
-    from ferryman.core.layers import load_settings  # noqa: PLC0415 - slow to import
-    from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - slow to import
-    from ferryman.depot.service import Depot  # noqa: PLC0415 - slow to import
+    from ferryman.db import Database, sqlite_url  # noqa: PLC0415 - loads the database
+    from ferryman.depot.service import Depot  # noqa: PLC0415 - loads the database
 
     settings = load_settings()
     file = settings.home / "ferry.db"
@@ -104,6 +104,4 @@ def repairing(depot: "Depot", *, plain_http: bool) -> "Iterator[Repair]":
 
 def by_hand(depot: "Depot") -> Origin:
     """Return the origin of what somebody at this machine does."""
-    from ferryman.cli.local import actor  # noqa: PLC0415 - slow to import
-
     return Origin(actor().name, depot.clock.now())

@@ -8,6 +8,7 @@ from ferryman.cli.depot_home import by_hand, opened, repairing
 from ferryman.cli.output import line, note, print_json, table
 from ferryman.core.clock import rfc3339
 from ferryman.core.units import format_size, parse_duration
+from ferryman.depot.model import CheckTotals
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _Target = Annotated[str, typer.Argument(metavar="REF", help="REPOSITORY:TAG, or a digest.")]
@@ -59,8 +60,6 @@ def check(
     json: _Json = False,
 ) -> None:
     """Read everything and compare it with its digest; damaged content is set aside. Exits 1 when something stays wrong."""
-    from ferryman.depot.model import CheckTotals  # noqa: PLC0415 - slow to import
-
     totals, rows = CheckTotals(), []
     with opened() as depot, repairing(depot, plain_http=plain_http) as mend:
         for one in depot.fsck(not quick, mend if repair else None, totals=totals):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferryman.core.clock import rfc3339
 from ferryman.core.errors import Invalid, NotFound
+from ferryman.oci.reference import parse_local
 
 if TYPE_CHECKING:
     from ferryman.depot.service import Depot
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 def split(ref: str) -> tuple[str, str]:
     """Read `REPOSITORY:TAG` or `REPOSITORY@DIGEST`; without both, the tag is `latest`. Raises `Invalid`."""
-    from ferryman.oci.reference import parse_local  # noqa: PLC0415 - slow to import
-
     found = parse_local(ref.removeprefix("depot:"))
     if found.digest is not None and found.tag is not None:
         raise Invalid(

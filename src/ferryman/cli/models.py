@@ -12,11 +12,12 @@ from ferryman.cli.output import line, note, pairs, print_json, table
 from ferryman.core.clock import rfc3339
 from ferryman.core.errors import Invalid
 from ferryman.core.units import format_size
+from ferryman.depot.model import Origin
 
 if TYPE_CHECKING:  # they need the depot, which help must not wait for
     from ferryman.depot.service import Depot
     from ferryman.downloads.models.carry import Carried, Stock
-    from ferryman.downloads.models.library import Model
+    from ferryman.downloads.models.library import Library, Model
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there under the same name.")]
@@ -50,10 +51,8 @@ def models_app() -> typer.Typer:
 
 def list_models(json: _Json = False) -> None:
     """List the models of the depot."""
-    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - slow to import
-
     with opened() as depot:
-        found = [_document(one) for one in Library(depot).all()]
+        found = [_document(one) for one in _library(depot).all()]
     if json:
         print_json(found)
         return
@@ -69,10 +68,8 @@ def show(
     json: _Json = False,
 ) -> None:
     """Show a model: its layers, licence, template and parameters."""
-    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - slow to import
-
     with opened() as depot:
-        library = Library(depot)
+        library = _library(depot)
         found = library.find(model)
         document, texts = _document(found), library.texts(found)
     if json:
@@ -92,10 +89,8 @@ def remove(
     json: _Json = False,
 ) -> None:
     """Take models out of the depot; their bytes go with the next gc."""
-    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - slow to import
-
     with opened() as depot:
-        found = [Library(depot).find(name) for name in models]
+        found = [_library(depot).find(name) for name in models]
         if not yes:
             confirm(f"Remove {', '.join(one.name for one in found)} from the depot")
         for one in found:
@@ -115,8 +110,7 @@ def export(
     json: _Json = False,
 ) -> None:
     """Write models as the folder that Ollama reads: models/blobs and models/manifests, in a zip or as it is."""
-    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - slow to import
-    from ferryman.downloads.models.stocks import DepotStock  # noqa: PLC0415 - slow to import
+    from ferryman.downloads.models.stocks import DepotStock  # noqa: PLC0415 - loads the database
 
     path = Path(output).expanduser()
     zipped = path.suffix.lower() == ".zip"
@@ -127,11 +121,11 @@ def export(
             advice="End it with .zip or with /.",
         )
     with opened() as depot:
-        stock = DepotStock(depot, [Library(depot).find(name) for name in models])
+        stock = DepotStock(depot, [_library(depot).find(name) for name in models])
         if not zipped:
             _told(_to_folder(stock, path, stock.size, overwrite=overwrite), str(path), json=json)
             return
-        from ferryman.downloads.models.export import write_archive  # noqa: PLC0415 - only then
+        from ferryman.downloads.models.export import write_archive  # noqa: PLC0415 - loads manifests
 
         with Bar("packing", stock.size) as bar:
             size = write_archive(stock, path, bar.add, overwrite=overwrite)
@@ -146,9 +140,8 @@ def import_models(
     json: _Json = False,
 ) -> None:
     """Take models from a zip or folder into the depot; every digest is checked."""
-    from ferryman.depot.model import Origin  # noqa: PLC0415 - slow to import
-    from ferryman.downloads.models.carry import carry  # noqa: PLC0415 - slow to import
-    from ferryman.downloads.models.stores import DepotStore  # noqa: PLC0415 - slow to import
+    from ferryman.downloads.models.carry import carry  # noqa: PLC0415 - loads manifests
+    from ferryman.downloads.models.stores import DepotStore  # noqa: PLC0415 - loads the database
 
     path = Path(source).expanduser()
     stock = _stock(path)
@@ -170,7 +163,7 @@ def install(
     json: _Json = False,
 ) -> None:
     """Put models into an Ollama home. What is there stays; every digest is checked; nothing outside the home is touched."""
-    from ferryman.downloads.models.carry import Carried  # noqa: PLC0415 - slow to import
+    from ferryman.downloads.models.carry import Carried  # noqa: PLC0415 - loads manifests
 
     place = home.expanduser()
     files = [one for one in sources if _is_path(one)]
@@ -192,24 +185,29 @@ def install(
     _told(whole, str(place), json=json)
 
 
-def _from_depot(depot: "Depot", names: list[str], home: Path, *, overwrite: bool) -> "Carried":
-    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - slow to import
-    from ferryman.downloads.models.stocks import DepotStock  # noqa: PLC0415 - slow to import
+def _library(depot: "Depot") -> "Library":
+    from ferryman.downloads.models.library import Library  # noqa: PLC0415 - loads the database
 
-    stock = DepotStock(depot, [Library(depot).find(name) for name in names])
+    return Library(depot)
+
+
+def _from_depot(depot: "Depot", names: list[str], home: Path, *, overwrite: bool) -> "Carried":
+    from ferryman.downloads.models.stocks import DepotStock  # noqa: PLC0415 - loads the database
+
+    stock = DepotStock(depot, [_library(depot).find(name) for name in names])
     return _to_folder(stock, home, stock.size, overwrite=overwrite)
 
 
 def _to_folder(stock: "Stock", home: Path, size: int, *, overwrite: bool) -> "Carried":
-    from ferryman.downloads.models.carry import carry  # noqa: PLC0415 - slow to import
-    from ferryman.downloads.models.stores import FolderStore  # noqa: PLC0415 - slow to import
+    from ferryman.downloads.models.carry import carry  # noqa: PLC0415 - loads manifests
+    from ferryman.downloads.models.stores import FolderStore  # noqa: PLC0415 - loads the database
 
     with Bar("writing", size) as bar:
         return carry(stock, FolderStore(home, overwrite=overwrite), bar.add)
 
 
 def _stock(path: Path) -> "Stock":
-    from ferryman.downloads.models.stocks import ArchiveStock, FolderStock  # noqa: PLC0415 - slow to import
+    from ferryman.downloads.models.stocks import ArchiveStock, FolderStock  # noqa: PLC0415 - loads the database
 
     return FolderStock(path) if path.is_dir() else ArchiveStock(path)
 

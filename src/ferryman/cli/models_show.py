@@ -28,8 +28,8 @@ class Bar:
     def __enter__(self) -> Self:
         """Draw it."""
         if sys.stderr.isatty():
-            from rich.console import Console  # noqa: PLC0415 - slow to import
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415 - slow to import
+            from rich.console import Console  # noqa: PLC0415 - slow, and only on a terminal
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415 - see above
 
             columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
             self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
