@@ -49,9 +49,9 @@ class ImageRooms:
         """Return what they bring to the web."""
         routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
         pages = images_pages.router(self.depot, self.ledger, renderer)
-        models = models_pages.router(Library(self.depot), renderer)
+        library = Library(self.depot)
         return (
-            Part("models", api=models_api.router(Library(self.depot)), pages=models),
+            Part("models", api=models_api.router(library), pages=models_pages.router(library, renderer)),
             Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
             self.upkeep.part(),
             Part("bundles", api=api_bundles.router(Bundles(self.ledger))),

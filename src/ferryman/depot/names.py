@@ -128,8 +128,13 @@ class Names(Content):
 
     def tagged(self, repository: str, tag: str) -> Digest | None:
         """Return what a tag names."""
+        ref = self.ref(repository, tag)
+        return ref.digest if ref else None
+
+    def ref(self, repository: str, tag: str) -> Ref | None:
+        """Return a reference by its name."""
         row = self._read(lambda c: reading.tag(c, repository, tag))
-        return Digest.parse(row.digest) if row else None
+        return reading.ref_of(row) if row else None
 
     def tag(
         self, repository: str, digest: Digest, tag: str, origin: Origin, *, immutable: bool = False

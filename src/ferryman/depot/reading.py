@@ -26,9 +26,9 @@ def entry(connection: Connection, repository: str | None, digest: str) -> Any:
 
 
 def tag(connection: Connection, repository: str, name: str) -> Any:
-    """Return digest and media type of what a tag names."""
+    """Return the row of a tag."""
     at = and_(TAGS.c.repository == repository, TAGS.c.tag == name)
-    return connection.execute(select(TAGS.c.digest, TAGS.c.media_type).where(at)).first()
+    return connection.execute(select(TAGS).where(at)).first()
 
 
 def has_repository(connection: Connection, repository: str) -> bool:

@@ -4,8 +4,9 @@ All raise `Unavailable` when the database does not answer, and `Exhausted` (`dis
 A repository, tag or digest that is not there is `NotFound` (`repository_unknown`, `manifest_unknown`, `blob_unknown`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid, NotFound
 from ferryman.core.retention import parse_rules
 from ferryman.depot import reading, references
@@ -16,7 +17,7 @@ from ferryman.depot.names import Names
 from ferryman.depot.source import DepotSource
 from ferryman.depot.sweep import Order, Sweep, nothing
 from ferryman.depot.target import DepotTarget
-from ferryman.depot.usage import usage
+from ferryman.depot.usage import needs, usage
 from ferryman.depot.writer import BlobWriter
 from ferryman.oci.reference import parse_digest, parse_local
 
@@ -59,6 +60,12 @@ class Depot(Names):
     def du(self, prefix: str = "") -> Usage:
         """Return what is used, and by which references below `prefix`."""
         return self._read(lambda c: usage(c, prefix, self.quota()))
+
+    def needs(self, digests: Iterable[Digest]) -> dict[Digest, int]:
+        """Return the bytes that are there of each and of all that it names; for at most some hundreds, in one transaction."""
+        asked = {str(digest): digest for digest in digests}
+        found = self._read(lambda c: needs(c, list(asked)))
+        return {asked[text]: size for text, size in found.items()}
 
     def gc(
         self,

@@ -29,6 +29,20 @@ def usage(connection: Connection, prefix: str, quota: int) -> Usage:
     return Usage(count, size, quota, referenced, size - referenced, repositories, tuple(shown))
 
 
+def needs(connection: Connection, digests: Collection[str]) -> dict[str, int]:
+    """Return how many bytes are there of each of `digests` and all that it names, each blob counted once."""
+    need = select(BLOBS.c.digest.label("root"), BLOBS.c.digest.label("digest"))
+    need_of = need.where(BLOBS.c.digest.in_(digests)).cte("need", recursive=True)
+    below = select(need_of.c.root, EDGES.c.child).join(EDGES, EDGES.c.parent == need_of.c.digest)
+    need_of = need_of.union(below)
+    summed = (
+        select(need_of.c.root, func.sum(BLOBS.c.size).label("size"))
+        .join(BLOBS, BLOBS.c.digest == need_of.c.digest)
+        .group_by(need_of.c.root)
+    )
+    return {row.root: int(row.size) for row in connection.execute(summed)}
+
+
 def per_reference(
     refs: Sequence[Ref], sizes: Mapping[str, int], children: Mapping[str, Collection[str]]
 ) -> list[RefUsage]:

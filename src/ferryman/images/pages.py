@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.model import Principal
 from ferryman.depot.model import ALGORITHMS
 from ferryman.depot.service import Depot
-from ferryman.images.view import kind_shown, parts_of, row_of
+from ferryman.images.view import Row, kind_shown, parts_of, rows_of
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
 from ferryman.oci.reference import parse_digest, parse_local
@@ -24,12 +24,6 @@ from ferryman.web.shapes import PRINTABLE, Cursor
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 NAV: Final = (NavItem("Depot", "/depot", "database", "depot:read"),)
-TABS: Final = (
-    ("Images", "/depot"),
-    ("Models", "/depot/models"),
-    ("Content", "/depot/blobs"),
-    ("Usage", "/depot/usage"),
-)
 PAGE: Final = 50
 _WORK: Final = ("copy", "gc", "fsck", "bundle")
 _LAST: Final = 8
@@ -174,8 +168,8 @@ class DepotPages:
             "jobs": jobs[:_LAST],
         }
 
-    def _rows(self, asked: Asked) -> list[Any]:
-        return [row_of(self._depot, ref) for ref in self._depot.refs(asked.q, asked.after, PAGE)]
+    def _rows(self, asked: Asked) -> list[Row]:
+        return rows_of(self._depot, self._depot.refs(asked.q, asked.after, PAGE))
 
     def _image(self, name: str) -> dict[str, Any]:
         reference = parse_local(name)
@@ -202,7 +196,6 @@ class DepotPages:
 
     def _frame(self, caller: Principal, here: str) -> dict[str, Any]:
         return {
-            "tabs": TABS,
             "tab_here": here,
             "can_write": caller.allows("depot:write"),
             "can_delete": caller.allows("depot:delete"),

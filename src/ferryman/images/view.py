@@ -44,14 +44,17 @@ class Part:
     size: int = 0
 
 
-def row_of(depot: Depot, ref: Ref) -> Row:
-    """Return what a list shows of a reference; what is damaged is shown without a size."""
+def rows_of(depot: Depot, refs: Sequence[Ref]) -> list[Row]:
+    """Return what a list shows of a page of references; what is damaged is shown as unreadable."""
+    sizes = depot.needs(ref.digest for ref in refs)
+    return [Row(ref, _kind_of(depot, ref), sizes.get(ref.digest)) for ref in refs]
+
+
+def _kind_of(depot: Depot, ref: Ref) -> str:
     try:
-        manifest = depot.manifest(ref.repository, ref.digest)
-        size = sum(one.size for image in _images(depot, ref.repository, manifest) for one in _unique(image))
+        return kind_shown(depot.manifest(ref.repository, ref.digest))
     except FerryError:
-        return Row(ref, "unreadable", None)
-    return Row(ref, kind_shown(manifest), size)
+        return "unreadable"
 
 
 def kind_shown(manifest: Manifest) -> str:
@@ -95,14 +98,3 @@ def _kind(layer: Descriptor) -> str:
         .removeprefix("oci.image.")
         .removeprefix("docker.")
     )
-
-
-def _images(depot: Depot, repository: str, manifest: Manifest) -> Sequence[Manifest]:
-    if not manifest.is_index:
-        return [manifest]
-    children = [child.digest for child in manifest.children[:_MOST]]
-    return [depot.manifest(repository, one) for one in children if depot.has_manifest(repository, one)]
-
-
-def _unique(manifest: Manifest) -> list[Descriptor]:
-    return list({one.digest: one for one in manifest.blobs}.values())

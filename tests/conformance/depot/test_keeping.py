@@ -153,6 +153,12 @@ def test_usage_tells_what_is_shared(depot):
     assert usage.unreferenced == 5
     assert usage.size == depot.used() == first.unique + second.unique + 42 + 5
     assert (usage.repositories, usage.blobs) == (2, 7)
+    assert depot.needs(item.ref.digest for item in usage.refs) == {
+        item.ref.digest: item.unique + item.shared for item in usage.refs
+    }
+    assert depot.needs([]) == {}
+    assert depot.ref("b", "1") == second.ref
+    assert depot.ref("b", "none") is None
     assert [str(item.ref) for item in depot.du("b").refs] == ["b:1"]
 
 

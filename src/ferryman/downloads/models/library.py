@@ -70,7 +70,8 @@ class Library:
     def find(self, text: str) -> Model:
         """Return a model by its name. Raises `Invalid` (`model_invalid`), `NotFound` (`model_unknown`)."""
         reference = parse_model(text)
-        found = next((one for one in self.all(reference.name) if one.reference == reference), None)
+        ref = self._depot.ref(reference.name, reference.wanted)
+        found = self._model(ref) if ref else None
         if found is None:
             raise NotFound(
                 "model_unknown",
@@ -99,7 +100,7 @@ class Library:
         if ref.media_type not in {media.DOCKER_MANIFEST, media.OCI_MANIFEST}:
             return None
         try:
-            manifest = self._depot.manifest(ref.repository, ref.tag)
+            manifest = self._depot.manifest(ref.repository, ref.digest)
         except NotFound:  # removed meanwhile
             return None
         if not is_model(manifest):

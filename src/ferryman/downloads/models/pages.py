@@ -14,12 +14,6 @@ from ferryman.web.pages import Renderer
 from ferryman.web.shapes import PRINTABLE
 
 Reader = Annotated[Principal, allow("depot:read")]
-TABS = (
-    ("Images", "/depot"),
-    ("Models", "/depot/models"),
-    ("Content", "/depot/blobs"),
-    ("Usage", "/depot/usage"),
-)
 
 
 def router(library: Library, renderer: Renderer) -> APIRouter:
@@ -28,7 +22,6 @@ def router(library: Library, renderer: Renderer) -> APIRouter:
 
     def frame(caller: Principal) -> dict[str, Any]:
         return {
-            "tabs": TABS,
             "tab_here": "/depot/models",
             "can_write": caller.allows("depot:write"),
             "can_delete": caller.allows("depot:delete"),
