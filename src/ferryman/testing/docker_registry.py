@@ -4,9 +4,7 @@ import base64
 import hashlib
 import json
 import shutil
-import socket
 import subprocess
-import threading
 import time
 import warnings
 from collections import Counter
@@ -24,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
-from ferryman.testing.nginx import free_port
+from ferryman.testing.loopback import InThread, free_port, listens
 
 USER = "ferry"
 PASSWORD = "over the water"
@@ -78,7 +76,8 @@ class DockerRegistry:
         for _ in range(5):
             self.port = free_port()
             self.start(program)
-            if self._answers():
+            assert self._process
+            if listens(self._process, self.port):
                 return self
             self.stop()
         raise RuntimeError(f"docker-registry does not start: {self._log()}")
@@ -110,7 +109,8 @@ class DockerRegistry:
 
     def wait(self) -> None:
         """Wait until it answers, after `start`."""
-        if not self._answers():
+        assert self._process
+        if not listens(self._process, self.port):
             raise RuntimeError(f"docker-registry does not start: {self._log()}")
 
     def _config(self) -> dict[str, Any]:
@@ -146,19 +146,6 @@ class DockerRegistry:
             config["proxy"] = {"remoteurl": self._proxy_of}
         return config
 
-    def _answers(self) -> bool:
-        assert self._process
-        for _ in range(500):
-            if self._process.poll() is not None:
-                return False
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return True
-        return False
-
     def _log(self) -> str:
         file = self.folder / "log"
         return file.read_text(errors="replace")[-500:] if file.exists() else "no log"
@@ -183,7 +170,7 @@ class TokenRequest:
 
 
 @dataclass
-class TokenServer:
+class TokenServer(InThread):
     """Gives out tokens that docker-registry accepts. Use it as a context manager.
 
     `lifetime` is seconds, `say_lifetime` whether they are told. Nobody gets `public` actions only; `USER` gets what he asks
@@ -220,27 +207,11 @@ class TokenServer:
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         self._der = certificate.public_bytes(serialization.Encoding.DER)
         self._server = _TokenHttp(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="tokens"
-        )
 
     @property
     def realm(self) -> str:
         """Where tokens are asked for."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/token"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def answer(self, method: str, user: str | None, scopes: tuple[str, ...]) -> dict[str, Any]:
         """Make the answer to a request of `user`."""

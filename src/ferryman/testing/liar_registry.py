@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
+
+from ferryman.testing.loopback import InThread
 
 _STEP = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d+)-")
@@ -64,7 +64,7 @@ class Fault:
         return True
 
 
-class LiarRegistry:
+class LiarRegistry(InThread):
     """The server, on a free port of loopback. Use it as a context manager; every method is thread-safe."""
 
     def __init__(self, *, keeps_parts: bool = True, referrers: bool = False) -> None:
@@ -83,28 +83,14 @@ class LiarRegistry:
         self.closing = threading.Event()
         self._seen: list[Seen] = []
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="liar"
-        )
 
     @property
     def host(self) -> str:
         """`localhost:PORT`."""
         return f"localhost:{self._server.server_address[1]}"
 
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop; what is held ends at once."""
+    def _let_go(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def put(self, repository: str, content: bytes, algorithm: str = "sha256") -> str:
         """Put a blob; return its digest."""

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from ferryman.testing.loopback import free_port, listens
 
 _CONFIG = """
 daemon off;
@@ -69,7 +69,7 @@ class Nginx:
                 [program, "-e", "stderr", "-p", self.folder, "-c", self.folder / "nginx.conf"],
                 stderr=subprocess.DEVNULL,
             )
-            if self._answers():
+            if listens(self._process, self.port):
                 return self
             self.stop()
         raise RuntimeError(f"nginx does not start: {self._log()}")
@@ -100,26 +100,6 @@ class Nginx:
             rate=f"limit_rate {self.rate};" if self.rate else "",
         )
 
-    def _answers(self) -> bool:
-        assert self._process
-        for _ in range(500):
-            if self._process.poll() is not None:
-                return False
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return True
-        return False
-
     def _log(self) -> str:
         file = self.folder / "error.log"
         return file.read_text()[-500:] if file.exists() else "no log"
-
-
-def free_port() -> int:
-    """Return a port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

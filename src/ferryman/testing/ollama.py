@@ -6,8 +6,9 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from ferryman.testing.loopback import InThread
 
 _MANIFEST: Final = re.compile(r"/v2/([a-z0-9._/-]+)/manifests/([\w.-]+)")
 _BLOB: Final = re.compile(r"/v2/([a-z0-9._/-]+)/blobs/(sha256:[0-9a-f]{64})")
@@ -16,7 +17,7 @@ LICENCE: Final = "Licence of a test model.\nUse it for tests.\n"
 _PREFIX: Final = "application/vnd.ollama.image."
 
 
-class OllamaRegistry:
+class OllamaRegistry(InThread):
     """Serves models on loopback. `served` counts the bytes of each blob that left; `hold` stops blobs after so many bytes."""
 
     def __init__(self) -> None:
@@ -70,18 +71,8 @@ class OllamaRegistry:
         self.blobs[digest] = content
         return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
-    def __enter__(self) -> Self:
-        """Start."""
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
+    def _let_go(self) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,12 +8,12 @@ import contextlib
 import socket
 import socketserver
 import threading
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
+from ferryman.testing.loopback import InThread
 
-class Proxy:
+
+class Proxy(InThread):
     """What both kinds share. `seen` holds the `host:port` of every connection that was asked for."""
 
     def __init__(
@@ -23,27 +23,11 @@ class Proxy:
         self.login, self.hosts = login, hosts or {}
         self.seen: list[str] = []
         self._server = _Server(self, handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="proxy"
-        )
 
     @property
     def address(self) -> str:
         """Host and port."""
         return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Note and open a connection. Raises `OSError`."""

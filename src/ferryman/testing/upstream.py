@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+
+from ferryman.testing.loopback import InThread
 
 Behaviour = Callable[["Exchange"], None]
 """Answers one request. Called in the thread of its connection."""
@@ -148,7 +148,7 @@ class File:
         exchange.write(memoryview(data)[start:end], self.rate)
 
 
-class Upstream:
+class Upstream(InThread):
     """The server. Use it as a context manager; every method is thread-safe."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
@@ -162,23 +162,9 @@ class Upstream:
         self._peaks: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._server = _Server(self, host)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="upstream"
-        )
 
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop; exchanges that wait end at once."""
+    def _let_go(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     @property
     def port(self) -> int:
