@@ -19,7 +19,7 @@ from ferryman.core.errors import (
     Unavailable,
 )
 from ferryman.core.home import default_home
-from ferryman.daemon.home import find_running
+from ferryman.daemon.announced import find_running
 
 TIMEOUT: Final = 30.0
 _PIECE: Final = 65_536

@@ -1,13 +1,13 @@
 """Calls the daemon of this home over plain loopback without loading an HTTP library: for commands that are over in a moment."""
 
-import fcntl
 import json
 import os
 import socket
-from pathlib import Path
 from typing import Any, Final
 
+from ferryman.core.errors import Denied
 from ferryman.core.home import default_home
+from ferryman.daemon.announced import find_running
 
 _TIMEOUT: Final = 60.0
 _MOST: Final = 64 * 1024 * 1024
@@ -74,27 +74,13 @@ def local_client() -> Quick | None:
     """Return a client for a daemon of this home that answers plain HTTP here; None when there is none, or another is named."""
     if os.environ.get("FERRY_ADDRESS"):
         return None
-    home = default_home()
     try:
-        if not _is_held(home / "daemon.lock"):
-            return None
-        address = str(json.loads((home / "daemon.json").read_bytes())["address"])
-        token = os.environ.get("FERRY_TOKEN") or (home / "keys" / "local.token").read_text("ascii").strip()
-    except (OSError, ValueError, KeyError, TypeError):
+        running = find_running(default_home())
+    except Denied:
         return None
-    host, colon, port = address.removeprefix("http://").rpartition(":")
-    if not (address.startswith("http://") and colon and port.isdigit() and "[" not in host):
+    host, colon, port = running.address.removeprefix("http://").rpartition(":") if running else ("", "", "")
+    if running is None or not (
+        running.address.startswith("http://") and colon and port.isdigit() and "[" not in host
+    ):
         return None
-    return Quick(host, int(port), token)
-
-
-def _is_held(lock: Path) -> bool:
-    """Tell whether a daemon lives, as `daemon.home` does."""
-    handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return Quick(host, int(port), os.environ.get("FERRY_TOKEN") or running.token)

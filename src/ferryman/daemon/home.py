@@ -1,4 +1,4 @@
-"""The home folder of a running daemon: one daemon per home, and how local commands find it.
+"""The home folder of a running daemon: one daemon per home; `daemon.announced` is how local commands find it.
 
 `daemon.lock` is held while it runs; `daemon.json` names its address and process; `keys/local.token` is a new secret at
 each start, readable by the owner of the home alone, which lets local commands act without a password.
@@ -8,23 +8,10 @@ import fcntl
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman.core.errors import Conflict, Denied
-
-LOCK = "daemon.lock"
-NOTE = "daemon.json"
-TOKEN = "local.token"  # noqa: S105 - the name of a file
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A daemon that local commands can talk to."""
-
-    address: str
-    pid: int
-    token: str
+from ferryman.daemon.announced import LOCK, NOTE, TOKEN
 
 
 class Home:
@@ -79,38 +66,6 @@ class Home:
             (self.folder / "keys" / TOKEN).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
-
-
-def find_running(folder: Path) -> Running | None:
-    """Return where the daemon of a home is; None when none runs, also when one was killed and could not tidy up.
-
-    Raises `Denied` (`home_unreadable`) for the home of somebody else.
-    """
-    try:
-        if not _is_held(folder / LOCK):
-            return None
-        note = json.loads((folder / NOTE).read_text())
-        token = (folder / "keys" / TOKEN).read_text().strip()
-        return Running(str(note["address"]), int(note["pid"]), token)
-    except PermissionError as error:
-        raise Denied(
-            "home_unreadable",
-            f"The home folder {folder} belongs to somebody else.",
-            advice="Run the command as that user, or set FERRY_ADDRESS and FERRY_TOKEN.",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _is_held(lock: Path) -> bool:
-    handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from ferryman.core.errors import Conflict, Denied
-from ferryman.daemon.home import Home, find_running
+from ferryman.daemon.announced import find_running
+from ferryman.daemon.home import Home
 
 
 def test_one_holder_who_is_named(tmp_path):
