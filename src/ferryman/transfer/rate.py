@@ -23,10 +23,11 @@ class Bucket:
         self._waited_for = False
 
     def set_rate(self, rate: int, now: float) -> None:
-        """Change the limit from `now` on; debt of the old limit is forgiven down to a tenth of a second."""
+        """Change the limit from `now` on; of the old one no more than a tenth of a second is left, of debt or of room."""
         self._refill(now)
         self.rate = rate
-        self._level = max(self._level, -rate * BURST_SECONDS)
+        most = rate * BURST_SECONDS
+        self._level = max(-most, min(most, self._level))
 
     def allowance(self, now: float, want: int) -> int:
         """How many of `want` bytes may be read now; 0 means wait."""
@@ -45,5 +46,6 @@ class Bucket:
 
     def _refill(self, now: float) -> None:
         most = self.rate * (LATE_SECONDS if self._waited_for else BURST_SECONDS)
-        self._level = min(most, self._level + (now - self._at) * self.rate)
+        # What a late tick may make up for is read in several pieces: the first of them must not cost the others.
+        self._level = max(self._level, min(most, self._level + (now - self._at) * self.rate))
         self._at = now

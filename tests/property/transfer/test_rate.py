@@ -1,6 +1,6 @@
 """Rate limits against a clock of our own: bytes of any 5 s, whatever reads, ticks and changes do."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ferryman.transfer.rate import BURST_SECONDS, LATE_SECONDS, Bucket
@@ -24,6 +24,7 @@ def in_window(reads: list[tuple[float, int]], start: float) -> int:
 
 
 @given(rates, st.integers(1, 32), ticks)
+@example(26_490_342, 1, [0.125] * 60)  # more than a tenth between ticks, and pieces that leave something over
 def test_bytes_of_any_five_seconds_are_within_five_percent_though_ticks_are_late(
     rate: int, connections: int, steps: list[float]
 ) -> None:
