@@ -48,9 +48,16 @@ class Packed:
 def pack_files(out: BinaryIO, files: Mapping[str, File | bytes], compression: Compression) -> Packed:
     """Write a layer of files by path without a leading slash; folders come by themselves."""
     sink = _Sink(out, compression, 0 if _noisy(files) else 6)
-    with tarfile.open(fileobj=cast("BinaryIO", sink), mode="w|", format=tarfile.USTAR_FORMAT) as tar:
-        for path, entry in _with_folders(files):
-            tar.addfile(_info(path, entry), _reader(entry))
+    entries = [(_info(path, entry), entry) for path, entry in _with_folders(files)]
+    # The older format holds eleven octal digits of size; what needs more is written as GNU tar does.
+    large = any(info.size >= 8**11 for info, _ in entries)
+    with tarfile.open(
+        fileobj=cast("BinaryIO", sink),
+        mode="w|",
+        format=tarfile.GNU_FORMAT if large else tarfile.USTAR_FORMAT,
+    ) as tar:
+        for info, entry in entries:
+            tar.addfile(info, _reader(entry))
     return sink.finish()
 
 
