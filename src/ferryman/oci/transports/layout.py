@@ -31,7 +31,11 @@ from ferryman.oci.transports.reading import LayoutSource
 from ferryman.oci.transports.streams import PIECE, Region, pour, writing
 
 PARTIAL: Final = ".partial"
-"""Folder in the layout for blobs on their way; it is gone when nothing is."""
+"""Folder in the layout for blobs on their way; it is gone when nothing is.
+
+It is made first and goes after `oci-layout` is there, so that a layout just begun, by another process or by one that was
+killed, is told from a folder with other things in it.
+"""
 
 
 class FolderContents:
@@ -93,9 +97,10 @@ class LayoutTarget:
         self._loose: dict[Digest, Descriptor] = {}
         self._inner: set[Digest] = set()
         self.notes: tuple[str, ...] = ()
-        if (folder / "oci-layout").exists():
+        there = _names(folder)
+        if "oci-layout" in there:
             FolderContents(folder)
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif there and PARTIAL not in there:
             raise Conflict(
                 "folder_in_use",
                 f"{folder} is there and is no OCI layout.",
@@ -209,14 +214,19 @@ class LayoutTarget:
 
     def _prepare(self) -> None:
         with self._lock:
+            if not (self._folder / "oci-layout").exists():
+                self._begin()
             for part in ("blobs/sha256", PARTIAL):
                 (self._folder / part).mkdir(parents=True, exist_ok=True)
+
+    def _begin(self) -> None:
+        """Make the layout's own files; `oci-layout` comes last, so that whoever finds it finds the index too."""
+        (self._folder / PARTIAL).mkdir(parents=True, exist_ok=True)
+        with _locked(self._folder):
+            if not (self._folder / "index.json").exists():
+                replace_file(self._folder / "index.json", LayoutIndex().render())
             if not (self._folder / "oci-layout").exists():
                 replace_file(self._folder / "oci-layout", VERSION)
-            if not (self._folder / "index.json").exists():
-                with _locked(self._folder):
-                    if not (self._folder / "index.json").exists():
-                        replace_file(self._folder / "index.json", LayoutIndex().render())
 
     def _publish(self, partial: Path, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -231,8 +241,9 @@ class LayoutTarget:
             yield
 
     def _tidy(self) -> None:
-        with contextlib.suppress(OSError):  # others may be writing
-            (self._folder / PARTIAL).rmdir()
+        if (self._folder / "oci-layout").exists():
+            with contextlib.suppress(OSError):  # others may be writing
+                (self._folder / PARTIAL).rmdir()
 
     def _path(self, digest: Digest) -> Path:
         return self._folder / "blobs" / digest.algorithm / digest.hex
@@ -295,6 +306,16 @@ def replace_file(path: Path, data: bytes) -> None:
         fresh.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what is in a folder, in one look; nothing when there is none. A file there counts as something in it."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - one reading of the folder, not a walk over it
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        return [""]
 
 
 def _opened(partial: Path) -> BinaryIO:

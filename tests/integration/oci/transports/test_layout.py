@@ -15,7 +15,7 @@ from ferryman.core.errors import Conflict, Corrupt, Exhausted, FerryError, Inval
 from ferryman.oci.location import parse_location
 from ferryman.oci.manifest import Descriptor
 from ferryman.oci.transports import open_source, open_target
-from ferryman.oci.transports.layout import PARTIAL, LayoutTarget, open_layout
+from ferryman.oci.transports.layout import PARTIAL, LayoutTarget, open_layout, replace_file
 from ferryman.testing.images import Images
 from tests.integration.oci.transports.carrying import (
     carry,
@@ -174,6 +174,31 @@ def test_two_processes_write_into_one_folder(store, tmp_path):
     assert [one.wait() for one in work] == [0, 0, 0]
     names = {f"{name}-{n}" for name in "abc" for n in range(10)}
     assert names <= set(open_layout(tmp_path / "out").tags())
+
+
+@pytest.mark.parametrize("last", ["index.json", "oci-layout"])
+def test_a_layout_whose_beginning_was_cut_off_goes_on(store, tmp_path, monkeypatch, last):
+    out = tmp_path / "out"
+
+    def cut(path, data):
+        if path.name == last:
+            raise KeyboardInterrupt
+        replace_file(path, data)
+
+    source = open_layout(store.folder)
+    manifest = source.resolve("two")
+    with monkeypatch.context() as patch:
+        patch.setattr("ferryman.oci.transports.layout.replace_file", cut)
+        with pytest.raises(KeyboardInterrupt):
+            LayoutTarget(out).put_manifest(manifest, "two")
+    assert not (out / "oci-layout").exists()
+    other = LayoutTarget(out)
+    other.abandon()  # tidies nothing that says whose folder it is
+    target = LayoutTarget(out)
+    carry(source, target, manifest, "two")
+    target.close()
+    assert open_layout(out).resolve("two").raw == manifest.raw
+    assert not (out / PARTIAL).exists()
 
 
 def test_wrong_bytes_are_never_visible(store, tmp_path):
