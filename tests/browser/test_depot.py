@@ -113,3 +113,22 @@ def test_a_clean_up_and_a_check_are_started_and_seen(page: Page) -> None:
     expect(page.locator("#list")).to_contain_text("Last work on it")
     expect(page.locator("#list .rows").last).to_contain_text("fsck")
     expect(page.locator("#list .rows").last).to_contain_text("gc")
+
+
+def test_each_layer_of_a_copy_is_seen_on_its_way(page: Page, models: OllamaRegistry) -> None:
+    models.add("library/watched", seed=21, size=900_000)
+    models.hold = 200_000
+    try:
+        fetch(page, f"docker://{name_of(models, 'watched')}")
+        page.locator("#list .rows").get_by_role("link", name=re.compile("watched.* → the depot")).click()
+        page.get_by_role("tab", name="Items").click()
+        weights = page.locator("[data-items] tr", has_text=re.compile(r"^\s*model"))
+        expect(weights).to_contain_text(re.compile(r"\d[\d.]* KiB of 878\.9 KiB"))
+        expect(weights).to_contain_text("Moving")
+        expect(page.locator("[data-items-sum]")).to_contain_text("4 of 5 blobs")
+        assert faults(page, "light") == []
+    finally:
+        models.hold = None
+        models.released.set()
+    expect(page.locator("[data-items-sum]")).to_contain_text("5 of 5 blobs")
+    expect(weights).to_contain_text("Arrived")

@@ -15,10 +15,10 @@ Status = Literal["", "done", "now", "broken"]
 DEFAULT_PRIORITY: Final = 5
 LONG: Final = 44
 """Letters of a fact that needs a line of its own; such facts come last."""
-_SIZES: Final = frozenset({"size", "network", "resumed", "bytes", "unpacked_size"})
+_SIZES: Final = frozenset({"size", "network", "resumed", "bytes", "unpacked_size", "moved", "mounted"})
 _RATES: Final = frozenset({"rate", "average_rate", "rate_limit"})
 _SECONDS: Final = frozenset({"seconds", "duration"})
-_SKIPPED: Final = frozenset({"schema", "network", "etag"})
+_SKIPPED: Final = frozenset({"schema", "network", "etag", "plan"})
 _LABELS: Final = {
     "url": "From",
     "path": "File",
@@ -123,6 +123,8 @@ def _text(name: str, value: object) -> str:
                 return form(float(value))
     if isinstance(value, list):
         return ", ".join(_text(name, item) for item in value)
+    if isinstance(value, dict) and {"target", "state"} <= value.keys():
+        return f"{value['target']}: {value['state']}"
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     return str(value)

@@ -47,8 +47,9 @@ PAGE: Final = 50
 OVERVIEW: Final = 6
 DUE: Final = 3
 MOST_EVENTS: Final = 1000
-TABS: Final = (
+TABS: Final[tuple[tuple[str, str, str], ...]] = (
     ("log", "Log", "file-text"),
+    ("items", "Items", "list-check"),
     ("events", "Events", "history"),
     ("report", "Report", "list-details"),
     ("configuration", "Configuration", "adjustments"),
@@ -83,14 +84,16 @@ def router(
     settings: SettingsService,
     renderer: Renderer,
     phases: Mapping[str, Sequence[str]] | None = None,
+    items: Mapping[str, str] | None = None,
 ) -> APIRouter:
     """Return the routes of all pages of this room.
 
-    `phases` names the phases of each kind of job in order, so that a page shows what is still ahead.
+    `phases` names the phases of each kind of job in order, so that a page shows what is still ahead. `items` says where the
+    feature of a kind shows the parts of a job, with `{id}` in it.
     """
     routes = APIRouter()
     overview = Overview(ledger, statistics, settings.live.now().downloads)
-    pages = JobPages(ledger, renderer, overview, phases or {})
+    pages = JobPages(ledger, renderer, overview, phases or {}, items or {})
     routes.add_api_route("/", pages.overview, methods=["GET"])
     routes.add_api_route("/overview/body", pages.overview_body, methods=["GET"])
     routes.add_api_route("/jobs", pages.jobs, methods=["GET"])
@@ -110,13 +113,19 @@ class JobPages:
     """Pages and their live parts. A live part is the same template alone, fetched again when something changed."""
 
     def __init__(
-        self, ledger: Ledger, renderer: Renderer, overview: Overview, phases: Mapping[str, Sequence[str]]
+        self,
+        ledger: Ledger,
+        renderer: Renderer,
+        overview: Overview,
+        phases: Mapping[str, Sequence[str]],
+        items: Mapping[str, str],
     ) -> None:
-        """Read from `ledger` and `overview`."""
+        """Read from `ledger` and `overview`; `items` says where the parts of a job are shown, by kind."""
         self._ledger = ledger
         self._renderer = renderer
         self._glance = overview
         self._phases = phases
+        self._items = items
 
     async def overview(self, request: Request, caller: Reader) -> HTMLResponse:
         """Show what is happening, is it well, and what needs someone."""
@@ -145,7 +154,8 @@ class JobPages:
             "console/job.html",
             **await self._head(job, caller),
             points=[(point.at, point.rate, point.run) for point in series.points],
-            tabs=TABS,
+            tabs=TABS if job.kind in self._items else [tab for tab in TABS if tab[0] != "items"],
+            items=self._items.get(job.kind, "").replace("{id}", job.id),
             report=await self._ledger.report_text(job.id),
             configuration=configuration_of(job),
         )

@@ -48,6 +48,7 @@ from ferryman.downloads.sweep import Sweeper
 from ferryman.images import pages as images_pages
 from ferryman.images.bundle_handler import BUNDLE
 from ferryman.images.bundle_handler import PHASES as BUNDLE_PHASES
+from ferryman.images.copy_handler import ITEMS as COPY_ITEMS
 from ferryman.images.copy_handler import PHASES as COPY_PHASES
 from ferryman.images.model import KIND as COPY
 from ferryman.jobs.dispatch import LocalDispatch
@@ -266,6 +267,7 @@ def _parts(rooms: Rooms, renderer: Renderer) -> tuple[Part, ...]:
         settings=settings,
         renderer=renderer,
         phases={KIND: PHASES, HOOK: HOOK_PHASES, COPY: COPY_PHASES, BUNDLE: BUNDLE_PHASES, **UPKEEP_PHASES},
+        items={COPY: COPY_ITEMS},
     )
     console_routes = console_api.router(ledger, rooms.accounts, rooms.audit, settings, rooms.statistics)
     return (

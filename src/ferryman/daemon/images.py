@@ -48,7 +48,7 @@ class ImageRooms:
     def parts(self, renderer: Renderer) -> tuple[Part, ...]:
         """Return what they bring to the web."""
         routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
-        pages = images_pages.router(self.depot, self.ledger, renderer)
+        pages = images_pages.router(self.depot, self.ledger, self.handler, renderer)
         library = Library(self.depot)
         return (
             Part("models", api=models_api.router(library), pages=models_pages.router(library, renderer)),

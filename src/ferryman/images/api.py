@@ -29,6 +29,7 @@ class ItemShown(BaseModel):
     size: int
     moved: int
     state: str = Field(description="`waiting`, `moving`, `done`, `mounted`, `there` or `failed`.")
+    media_type: str
 
 
 class ImageShown(BaseModel):
@@ -87,12 +88,17 @@ def router(copies: Copies, handler: CopyHandler, depot: Depot, ledger: Ledger) -
 
     @routes.get("/copies/{job_id}/items")
     async def items(caller: Reader, job_id: JobId) -> Listed[ItemShown]:
-        """List the blobs of a copy that runs, and how far each is; none when it does not run."""
+        """List the blobs of a copy that runs, and how far each is; of one that ended, for a while."""
         await reachable(ledger, job_id, caller)
         return Listed(
             items=[
                 ItemShown(
-                    digest=one.name, target=one.place, size=one.size, moved=one.moved, state=str(one.state)
+                    digest=one.name,
+                    target=one.place,
+                    size=one.size,
+                    moved=one.moved,
+                    state=str(one.state),
+                    media_type=one.media_type,
                 )
                 for one in handler.items(job_id) or ()
             ],

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,17 @@ from ferryman.transfer.service import Engine
 
 PHASES: Final = ("planning", "copying", "finishing")
 """The phases of a copy, in order."""
+ITEMS: Final = "/depot/copies/{id}/items"
+"""Where the console shows the blobs of a copy."""
 LOOK: Final = 0.5
 """Seconds between two looks at a copy."""
 LIFETIME: Final = 3600.0
 """Seconds that what a job holds outlives its process: the job comes back sooner."""
 RENEW: Final = 600.0
+ENDED: Final = 20
+"""Copies whose blobs can still be looked at when they do not run any more."""
+MOST: Final = 1000
+"""Blobs that are kept of one of them."""
 Log = Callable[[str, str], None]
 
 
@@ -62,6 +69,7 @@ class CopyHandler:
         """Copy with the depot, the engine and the connections of `rooms`."""
         self._rooms, self._private = rooms, private
         self._meters: dict[str, Meter] = {}
+        self._ended: OrderedDict[str, list[ItemView]] = OrderedDict()
         self._received = 0
 
     def received(self) -> int:
@@ -69,9 +77,9 @@ class CopyHandler:
         return self._received + sum(meter.network for meter in list(self._meters.values()))
 
     def items(self, job_id: str) -> list[ItemView] | None:
-        """Return the blobs of a copy that runs in this process; None when none does."""
+        """Return the blobs of a copy that runs in this process, or was one of its last; None when it is not known."""
         meter = self._meters.get(job_id)
-        return meter.items() if meter else None
+        return meter.items() if meter else self._ended.get(job_id)
 
     async def run(self, spec: CopySpec, run: Run) -> Document:
         """Copy. Raises what failed, and `Stopped` when asked to stop."""
@@ -101,6 +109,14 @@ class CopyHandler:
             meter.stop()
             self._received += meter.network
             self._meters.pop(run.job.id, None)
+            self._keep(run.job.id, meter.items())
+
+    def _keep(self, job_id: str, items: list[ItemView]) -> None:
+        self._ended.pop(job_id, None)
+        if items:
+            self._ended[job_id] = items[:MOST]
+        while len(self._ended) > ENDED:
+            self._ended.popitem(last=False)
 
     def plan(self, spec: CopySpec) -> Document:
         """Return what a copy would do, without doing it. Blocks. Raises what stands in the way of all of it."""

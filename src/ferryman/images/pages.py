@@ -12,15 +12,17 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.model import Principal
 from ferryman.depot.model import ALGORITHMS
 from ferryman.depot.service import Depot
-from ferryman.images.view import Row, kind_shown, parts_of, rows_of
+from ferryman.images.copy_handler import CopyHandler
+from ferryman.images.items import items_of, percent
+from ferryman.images.view import Row, kind_called, kind_shown, parts_of, rows_of
 from ferryman.jobs.model import Query as JobQuery
 from ferryman.jobs.service import Ledger
 from ferryman.oci.reference import parse_digest, parse_local
 from ferryman.web.auth import allow
-from ferryman.web.job import owner_filter
+from ferryman.web.job import owner_filter, reachable
 from ferryman.web.pages import Renderer
 from ferryman.web.part import NavItem
-from ferryman.web.shapes import PRINTABLE, Cursor
+from ferryman.web.shapes import PRINTABLE, Cursor, JobId
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 NAV: Final = (NavItem("Depot", "/depot", "database", "depot:read"),)
@@ -47,7 +49,7 @@ class BlobsAsked(BaseModel):
     cursor: Cursor = None
 
 
-def router(depot: Depot, ledger: Ledger, renderer: Renderer) -> APIRouter:
+def router(depot: Depot, ledger: Ledger, copies: CopyHandler, renderer: Renderer) -> APIRouter:
     """Return the routes of the pages."""
     routes = APIRouter(prefix="/depot")
     shown = DepotPages(depot, ledger)
@@ -102,6 +104,21 @@ def router(depot: Depot, ledger: Ledger, renderer: Renderer) -> APIRouter:
     async def usage_list(request: Request, caller: Reader) -> HTMLResponse:
         """Answer with the live part of the usage."""
         return renderer.page(request, "depot/usage_list.html", **await shown.usage(caller))
+
+    @routes.get("/copies/{job_id}/items")
+    async def items(request: Request, caller: Reader, job_id: JobId) -> HTMLResponse:
+        """Answer with the blobs of a copy, and how far each is."""
+        job = await reachable(ledger, job_id, caller)
+        found = copies.items(job.id) or []
+        return renderer.page(
+            request,
+            "depot/copy_items.html",
+            job=job,
+            items=items_of(found),
+            many_places=len({one.place for one in found}) > 1,
+            kind_called=kind_called,
+            percent=percent,
+        )
 
     return routes
 

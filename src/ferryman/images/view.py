@@ -7,11 +7,26 @@ from typing import Final
 from ferryman.core.errors import FerryError
 from ferryman.depot.model import Ref
 from ferryman.depot.service import Depot
-from ferryman.oci.manifest import Descriptor, Manifest
-from ferryman.oci.ollama import PREFIX, kind_of
+from ferryman.oci.manifest import Manifest
+from ferryman.oci.ollama import PREFIX
 
 _MOST: Final = 200
 """Platforms and layers that are shown of one image."""
+_KINDS: Final = {
+    "application/vnd.oci.image.config.v1+json": "config",
+    "application/vnd.docker.container.image.v1+json": "config",
+    "application/vnd.oci.empty.v1+json": "empty config",
+    "application/vnd.dev.cosign.simplesigning.v1+json": "signature",
+    "application/vnd.dsse.envelope.v1+json": "attestation",
+}
+_ATTACHED: Final = frozenset({"signature", "attestation"})
+_LAYERS: Final = (
+    "oci.image.layer.nondistributable.v1.tar",
+    "oci.image.layer.v1.tar",
+    "docker.image.rootfs.foreign.diff.tar",
+    "docker.image.rootfs.diff.tar",
+)
+"""What the media types of layers begin with; how they are compressed follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +75,15 @@ def _kind_of(depot: Depot, ref: Ref) -> str:
 def kind_shown(manifest: Manifest) -> str:
     """Name what a manifest is, as people call it."""
     if manifest.is_index:
-        return f"{len(manifest.children)} images"
+        names = {str(child.platform) for child in manifest.children if child.platform}
+        named = len(names - {"unknown/unknown"})
+        return f"{named} platform{'' if named == 1 else 's'}" if named else f"{len(manifest.children)} images"
     if any(layer.media_type.startswith(PREFIX) for layer in manifest.layers):
         return "model"
-    if manifest.artifact_type or (manifest.subject is not None):
-        return "artifact"
-    return "image"
+    kinds = {kind_called(layer.media_type) for layer in manifest.layers}
+    if kinds & _ATTACHED:
+        return min(kinds & _ATTACHED)
+    return "image" if manifest.config and kind_called(manifest.config.media_type) == "config" else "artifact"
 
 
 def parts_of(depot: Depot, repository: str, manifest: Manifest) -> list[Part]:
@@ -85,16 +103,21 @@ def parts_of(depot: Depot, repository: str, manifest: Manifest) -> list[Part]:
 def _part(depot: Depot, name: str, manifest: Manifest) -> Part:
     blobs = manifest.layers[:_MOST]
     there = depot.blobs(one.digest for one in blobs)
-    layers = tuple(Layer(_kind(one), str(one.digest), one.size, one.digest in there) for one in blobs)
+    layers = tuple(
+        Layer(kind_called(one.media_type), str(one.digest), one.size, one.digest in there) for one in blobs
+    )
     return Part(name, str(manifest.digest), True, layers, sum(one.size for one in manifest.blobs))
 
 
-def _kind(layer: Descriptor) -> str:
-    if layer.media_type.startswith(PREFIX):
-        return kind_of(layer)
-    return (
-        layer.media_type.rpartition("/")[2]
-        .removeprefix("vnd.")
-        .removeprefix("oci.image.")
-        .removeprefix("docker.")
-    )
+def kind_called(media_type: str) -> str:
+    """Name what a blob is, as people call it: `gzip layer`, `config`, `license`; its media type when it has no name."""
+    if media_type.startswith(PREFIX):
+        return media_type.removeprefix(PREFIX)
+    if media_type in _KINDS:
+        return _KINDS[media_type]
+    short = media_type.rpartition("/")[2].removeprefix("vnd.")
+    for begin in _LAYERS:
+        if short.startswith(begin):
+            packed = short.removeprefix(begin).lstrip(".+")
+            return f"{packed} layer".lstrip()
+    return short or "content"

@@ -34,6 +34,7 @@ class ItemView:
     size: int
     moved: int
     state: ItemState
+    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ class View:
 class Item:
     """One blob or manifest. Several threads may tell about it. `legs` is how often its bytes move: twice through the depot."""
 
-    __slots__ = ("_at", "_high", "_leg", "_meter", "legs", "name", "place", "size", "state")
+    __slots__ = ("_at", "_high", "_leg", "_meter", "legs", "media_type", "name", "place", "size", "state")
 
-    def __init__(self, meter: "Meter", name: str, place: str, size: int, legs: int) -> None:
+    def __init__(self, meter: "Meter", name: str, place: str, size: int, legs: int, media_type: str) -> None:
         """Made by `Meter.item` only."""
         self._meter = meter
         self.name, self.place, self.size, self.legs = name, place, size, legs
+        self.media_type = media_type
         self.state = ItemState.WAITING
         self._leg = self._at = self._high = 0
 
@@ -109,7 +111,7 @@ class Item:
 
     def view(self) -> ItemView:
         """Return what can be shown."""
-        return ItemView(self.name, self.place, self.size, self.moved, self.state)
+        return ItemView(self.name, self.place, self.size, self.moved, self.state, self.media_type)
 
 
 class Meter:
@@ -130,9 +132,9 @@ class Meter:
         self._bucket = Bucket(rate_limit, now)
         self._high = 0
 
-    def item(self, name: str, place: str, size: int, legs: int = 1) -> Item:
+    def item(self, name: str, place: str, size: int, legs: int = 1, media_type: str = "") -> Item:
         """Add an item."""
-        item = Item(self, name, place, size, legs)
+        item = Item(self, name, place, size, legs, media_type)
         with self.lock:
             self._items.append(item)
         return item

@@ -102,10 +102,14 @@ class Runner:
     def _item(self, step: BlobStep) -> Item:
         place = step.first
         legs = self._mover.legs(step, place) if step.how is How.MOVE else 1
-        item = self._meter.item(str(step.blob.digest), str(place), step.blob.size, legs)
+        item = self._add(step, place, legs)
         if step.how is How.THERE:
             item.end(ItemState.THERE)
         return item
+
+    def _add(self, step: BlobStep, place: Place, legs: int) -> Item:
+        blob = step.blob
+        return self._meter.item(str(blob.digest), str(place), blob.size, legs, blob.media_type)
 
     def _ended(self, image: Image) -> Ended:
         errors = (self._errors.get((image.target, one.digest)) for one in image.manifests)
@@ -147,9 +151,7 @@ class Runner:
                 item.end(ItemState.MOUNTED)
             return
         if item is None:  # the registry refused to link it: the bytes go again
-            item = self._meter.item(
-                str(step.blob.digest), str(place), step.blob.size, self._mover.legs(step, place)
-            )
+            item = self._add(step, place, self._mover.legs(step, place))
         moving = item
         try:
             self._try(f"{step.blob.digest}", lambda: self._mover.move(step, place, moving))

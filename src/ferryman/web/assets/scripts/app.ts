@@ -11,6 +11,7 @@ import { startFilters } from "./filters";
 import { startForms } from "./forms";
 import { startHistory } from "./history";
 import { startLog } from "./joblog";
+import { startItems } from "./items";
 import { startKeys } from "./keys";
 import { startLive } from "./live";
 import { startPalette } from "./palette";
@@ -56,6 +57,7 @@ function start(): void {
   if (!address) return;
   const stream = new Stream(address);
   startLive(stream);
+  startItems(stream);
   startChart(stream);
   startPlots();
   startLog(stream);
