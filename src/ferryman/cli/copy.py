@@ -187,6 +187,8 @@ def report_result(document: dict[str, Any], *, quiet: bool) -> None:
             more = f", as {image['instead']}" if image.get("instead") else ""
             line(f"{image['target']}  {image['digest']}  {image['state']}{more}")
     moved, plan = document["moved"], document["plan"]
+    if not moved and all(image["state"] == "failed" for image in document["images"]):
+        return
     parts = [f"{format_size(moved)} moved"]
     if document["mounted"]:
         parts.append(f"{format_size(document['mounted'])} linked at the target")

@@ -14,10 +14,27 @@ from ferryman.core.errors import (
     NotFound,
     Unavailable,
 )
+from ferryman.transfer.failures import UNREACHED
 
 MOST_ERROR: Final = 64 * 1024
 """Bytes of an error's body that are read."""
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530})
+
+
+STRANGERS: Final = 2
+"""Tries at a registry that refuses connections and never answered: it may be starting, or the port is wrong."""
+
+
+def tries_for(error: Unavailable, most: int, *, met: bool) -> int:
+    """How often a question is asked that failed with `error`: fewer than `most` when that will not get better soon.
+
+    `met` says that the registry has answered before: then it is waited for, whatever keeps it away.
+    """
+    if error.code == "tls_missing":
+        return 1
+    if met or error.code not in UNREACHED:
+        return most
+    return min(most, STRANGERS) if error.code == "connect_failed" else 1
 
 
 def temporary(status: int) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from ferryman.core.errors import Denied, Invalid, Unavailable
 from ferryman.oci.auth import parse_challenges
-from ferryman.oci.failures import MOST_ERROR, answer_error, temporary
+from ferryman.oci.failures import MOST_ERROR, answer_error, temporary, tries_for
 from ferryman.oci.http import Body, Http, Request, Response
 from ferryman.oci.mirrors import Endpoint
 from ferryman.oci.options import Login, RegistryOptions
@@ -18,8 +18,6 @@ from ferryman.oci.tokens import Authorizer
 from ferryman.transfer.http import host_key, redirect_target, retry_after
 
 _MOST_WAIT: Final = 60.0
-_HOPELESS: Final = frozenset({"name_unresolved", "tls_missing"})
-"""What will not be better in a few seconds."""
 _LONGEST_BACKOFF: Final = 20.0
 
 
@@ -64,6 +62,7 @@ class Registry:
         self.base = f"{'http' if endpoint.plain_http else 'https'}://{endpoint.host}"
         self.no_referrers = False
         """Learned: the registry has no referrers API."""
+        self._met = False
 
     def url(self, path: str) -> str:
         """Return the address of a path below `/v2/`, or check one that the registry named."""
@@ -107,7 +106,7 @@ class Registry:
             try:
                 answer = self._authorized(ask)
             except Unavailable as error:
-                if number == tries or error.code in _HOPELESS:
+                if number >= tries_for(error, tries, met=self._met):
                     raise
                 self._wait(number, error.retry_after)
                 continue
@@ -167,6 +166,7 @@ class Registry:
         with self.pace.turn(writing=ask.writing):
             began = time.monotonic()
             answer = self.http.send(request)
+            self._met = True
             seconds = time.monotonic() - began
         if answer.status in {429, 503}:
             wait = retry_after(answer.headers.get("retry-after"), time.time())

@@ -3,10 +3,14 @@
 import errno
 import ssl
 from pathlib import Path
+from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.durable import is_full
 from ferryman.core.errors import Corrupt, Denied, Exhausted, FerryError, Invalid, NotFound, Unavailable
+
+UNREACHED: Final = frozenset({"connect_failed", "connect_timeout", "name_unresolved", "proxy_unresolved"})
+"""Codes of errors that say: nobody was there. From who never answered, they are final sooner than others."""
 
 
 def disk_error(error: OSError, path: Path) -> FerryError:

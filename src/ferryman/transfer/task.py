@@ -13,7 +13,7 @@ from ferryman.transfer.arrival import Arrival
 from ferryman.transfer.ask import Own, bare, credentials, headers_for
 from ferryman.transfer.carrier import Ask
 from ferryman.transfer.credentials import own_of
-from ferryman.transfer.failures import disk_error, shown
+from ferryman.transfer.failures import UNREACHED, disk_error, shown
 from ferryman.transfer.finish import Finish
 from ferryman.transfer.http import host_key
 from ferryman.transfer.journal import SAVE_EVERY
@@ -23,7 +23,7 @@ from ferryman.transfer.meter import Meter, why_slow
 from ferryman.transfer.model import Phase, Request, Result, Snapshot
 from ferryman.transfer.plan import Ranges
 from ferryman.transfer.rate import Bucket
-from ferryman.transfer.tries import Tries
+from ferryman.transfer.tries import STRANGERS, Tries
 from ferryman.transfer.verify import Chaser
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Task:
         now = core.now()
         self.arrival = Arrival(request, core.boot, core.flusher, core.pump.post)
         self.answers = Answers(core, self)
-        self.tries = Tries(core.limits.fruitless, core.limits.backoff)
+        self.tries = Tries(core.limits.fruitless, core.limits.backoff, max(STRANGERS, len(request.urls)))
         self.mirrors = [Mirror(url) for url in request.urls]
         self.lanes: list[Lane] = []
         self.ranged = True
@@ -292,7 +292,7 @@ class Task:
         ):  # the host bears fewer connections than we wanted: not a failure of the transfer
             self._cap, self._cap_until = max(1, len(self.lanes)), now + _CAP_RECOVERY
             return
-        wait = self.tries.failed(now, self.disk(), retry_after)
+        wait = self.tries.failed(now, self.disk(), retry_after, reached=error.code not in UNREACHED)
         if self.tries.spent and not self.lanes:
             if isinstance(error, Unavailable):
                 error.retry_after = error.retry_after or retry_after

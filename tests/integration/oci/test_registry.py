@@ -285,6 +285,30 @@ def test_nobody_there_and_no_registry(tmp_path, opened):
         client.ping()
 
 
+def test_who_never_answered_is_asked_twice_and_who_did_is_waited_for(tmp_path):
+    pauses = []
+    with DockerRegistry(tmp_path / "registry") as registry:
+        with RegistryClient(registry.host, "team/app", options(sleep=pauses.append)) as met:
+            met.ping()
+            registry.stop()
+            with pytest.raises(Unavailable, match="No connection"):
+                met.ping()
+        assert len(pauses) == 4
+        pauses.clear()
+        with (
+            RegistryClient(registry.host, "team/app", options(sleep=pauses.append)) as stranger,
+            pytest.raises(Unavailable, match=registry.host),
+        ):
+            stranger.ping()
+        assert len(pauses) == 1
+        with (
+            RegistryClient("nowhere.invalid", "team/app", options(sleep=pauses.append)) as unknown,
+            pytest.raises(Unavailable, match=r"nowhere\.invalid"),
+        ):
+            unknown.ping()
+        assert len(pauses) == 1
+
+
 @pytest.mark.parametrize("kind", [HttpProxy, SocksProxy])
 @pytest.mark.parametrize("login", ["", "me:secret"])
 def test_through_a_proxy(opened, tmp_path, kind, login):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferryman.core.errors import Conflict, Corrupt, Denied, Exhausted, Invalid, NotFound, Unavailable
-from ferryman.oci.failures import answer_error, said, temporary
+from ferryman.oci.failures import answer_error, said, temporary, tries_for
 from ferryman.oci.links import next_link
 from ferryman.oci.mirrors import Mirrors, parse_mirrors
 from ferryman.oci.pace import Flow, Pace, answered, refused
@@ -196,6 +196,24 @@ def test_any_body_of_an_error_is_read_without_harm(body):
     code, words = said(body)
     assert words.isprintable()
     assert len(code) <= 60
+
+
+@pytest.mark.parametrize(
+    ("code", "stranger", "met"),
+    [
+        ("connect_failed", 2, 5),
+        ("connect_timeout", 1, 5),
+        ("name_unresolved", 1, 5),
+        ("tls_missing", 1, 1),
+        ("connection_lost", 5, 5),
+        ("stalled", 5, 5),
+    ],
+)
+def test_who_never_answered_is_given_up_soon(code, stranger, met):
+    error = Unavailable(code, "On purpose.")
+    assert tries_for(error, 5, met=False) == stranger
+    assert tries_for(error, 5, met=True) == met
+    assert tries_for(error, 1, met=False) == 1
 
 
 def test_what_is_temporary():

@@ -121,6 +121,27 @@ def test_tries_end_only_when_nothing_comes() -> None:
     assert tries.spent
 
 
+def test_who_was_never_reached_is_given_up_soon() -> None:
+    tries = Tries(5, 1.0)
+    tries.failed(0.0, 0, None, reached=False)
+    assert not tries.spent
+    tries.failed(5.0, 0, None, reached=False)
+    assert tries.spent
+    known = Tries(5, 1.0)
+    known.begin_with(10)
+    for now in (0.0, 50.0, 100.0, 150.0):
+        known.failed(now, 10, None, reached=False)
+    assert not known.spent, "what arrived before shows that somebody was there"
+    answered = Tries(5, 1.0)
+    answered.failed(0.0, 0, None)
+    answered.failed(5.0, 0, None, reached=False)
+    assert not answered.spent
+    mirrors = Tries(5, 1.0, strangers=3)
+    for now in (0.0, 5.0):
+        mirrors.failed(now, 0, None, reached=False)
+    assert not mirrors.spent, "each mirror is tried"
+
+
 def test_backoff_doubles_and_obeys_the_server() -> None:
     assert [backoff(n, 0.5, None) for n in (1, 2, 3, 20)] == [0.5, 1.0, 2.0, 30.0]
     assert backoff(1, 0.5, 60.0) == 60.0
