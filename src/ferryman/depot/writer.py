@@ -74,6 +74,11 @@ class BlobWriter:
         self.offset += len(view)
         return len(view)
 
+    def reader(self) -> int:
+        """Open the file for reading, for the caller to close: what was written can be read while more arrives, and after `commit`."""
+        with translated(self._path):
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
     def restart(self) -> None:
         """Throw away what is there and begin anew: the content changed, or begins at 0 again."""
         os.ftruncate(self._handle, 0)

@@ -62,6 +62,12 @@ class RegistryBlob:
         self._at += count
         self._fruitless = 0
 
+    def interrupt(self) -> None:
+        """End a read that waits, from another thread: the connection is lost for it."""
+        response = self._response
+        if response:
+            response.interrupt()
+
     def close(self) -> None:
         """Give the connection back when the body was read. Repeatable."""
         if self._response:

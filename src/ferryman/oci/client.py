@@ -49,10 +49,13 @@ class RegistryClient:
         self._own = registries is None
         self.options = self._registries.options
 
-    def source(self) -> RegistrySource:
-        """The repository to read from, through mirrors when there are some. Raises `Invalid` (`registry_blocked`)."""
+    def source(self, *, retries: int | None = None) -> RegistrySource:
+        """The repository to read from, through mirrors when there are some. Raises `Invalid` (`registry_blocked`).
+
+        `retries` are those of a blob that breaks off, when not those of the options.
+        """
         places = self.options.mirrors.reading(self.host, self.options.plain_http)
-        return RegistrySource(tuple(self._place(endpoint) for endpoint in places), self.close)
+        return RegistrySource(tuple(self._place(endpoint) for endpoint in places), self.close, retries)
 
     def target(self) -> RegistryTarget:
         """The repository to write to: always the registry itself."""

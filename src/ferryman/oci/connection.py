@@ -135,6 +135,11 @@ class Connection:
             )
         return self.broken
 
+    def interrupt(self) -> None:
+        """End a read that waits, from another thread: it finds the end."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close at once. Repeatable."""
         with contextlib.suppress(OSError):

@@ -147,6 +147,10 @@ class Response:
         else:
             self._connection.close()
 
+    def interrupt(self) -> None:
+        """End a read that waits, from another thread: the connection is lost for it."""
+        self._connection.interrupt()
+
     def _dechunk(self, chunked: Chunked, view: memoryview) -> int:
         while not self._pieces:
             if chunked.done:

@@ -32,15 +32,17 @@ def fallback_tag(digest: Digest) -> str:
 class RegistrySource:
     """The port `Source`. Asks the mirrors in order, then the registry; one that does not answer is not asked again."""
 
-    def __init__(self, places: tuple[Repository, ...], close: Callable[[], None]) -> None:
-        """`places` are the repository at every endpoint, in order."""
+    def __init__(
+        self, places: tuple[Repository, ...], close: Callable[[], None], retries: int | None = None
+    ) -> None:
+        """`places` are the repository at every endpoint, in order; `retries` are those of blobs that break off."""
         self._places, self._close = places, close
         self._down: set[Repository] = set()
         self._lock, self._listing = threading.Lock(), threading.Lock()
         self._marks: frozenset[str] | None = None
         self._listed = False
         options = places[-1].registry.options
-        self._retries = options.retries
+        self._retries = retries or options.retries
         self._pause = lambda number: options.sleep(min(20.0, options.backoff * 2 ** (number - 1)))
 
     def resolve(self, tag_or_digest: str | None) -> Manifest:
@@ -103,6 +105,14 @@ class RegistrySource:
     def close(self) -> None:
         """Give connections back. Repeatable."""
         self._close()
+
+    def attached(self, digest: Digest) -> list[Descriptor]:
+        """What refers to a manifest by the referrers API or its fallback tag: one question, or two."""
+        found = self._first(lambda place: self._listed_by_api(place, digest))
+        if found is not None:
+            return found
+        manifest = self._maybe(fallback_tag(digest))
+        return list(manifest.children) if manifest and manifest.is_index else []
 
     def _first(self, call: Callable[[Repository], _Found], *, tags: bool = False) -> _Found:
         """Return what the first place answers that has it; else what the last says."""

@@ -1,7 +1,8 @@
 """What is sent back: whole bodies, files, pieces of files, streams."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -58,8 +59,11 @@ def refusal_answer(refusal: Refusal) -> Answer:
     return json_answer(refusal.status, refusal.body(), list(refusal.headers))
 
 
-async def deliver(answer: Answer, scope: Scope, send: Send, threads: Threads) -> None:
-    """Send `answer`; only its head for HEAD."""
+async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send, threads: Threads) -> None:
+    """Send `answer`; only its head for HEAD.
+
+    A stream that raises ends the connection before its end, and so it is known to be incomplete. Raises what it raised.
+    """
     head = {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, VERSION]}
     if scope["method"] == "HEAD":
         await send(head)
@@ -68,12 +72,44 @@ async def deliver(answer: Answer, scope: Scope, send: Send, threads: Threads) ->
         await _file(answer, head, scope, send, threads)
     elif answer.stream is not None:
         await send(head)
-        async for piece in answer.stream:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        await _stream(answer.stream, receive, send)
     else:
         await send(head)
         await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """Send what comes, until it ends or the client goes away."""
+    gone = asyncio.ensure_future(_gone(receive))
+    coming: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(_next(stream))
+            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            piece = coming.result()
+            if piece is None:
+                await send({"type": "http.response.body", "body": b""})
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        tasks = [task for task in (gone, coming) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
+
+
+async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(stream, None)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _file(answer: Answer, head: Message, scope: Scope, send: Send, threads: Threads) -> None:

@@ -87,7 +87,7 @@ class Registry:
         )
         sizes: Cache[Found] = Cache(depot.generation)
         blobs = Blobs(depot, self._upstreams, threads=threads, cache=sizes, pushes=pushes)
-        lists = Lists(depot, threads)
+        lists = Lists(depot, self._upstreams, threads)
         pushing = Pushing(
             depot,
             self._sessions,
@@ -139,7 +139,11 @@ class Registry:
         except Disconnected:
             return
         self._count(method, answer.status)
-        await deliver(answer, scope, send, self._threads)
+        try:
+            await deliver(answer, scope, receive, send, self._threads)
+        except FerryError as error:
+            # The server closes the connection of an answer that has no end.
+            _log.warning("an answer broke off", path=path, why=error.code)
 
     async def _answered(self, kept: Kept, scope: Scope, send: Send) -> bool:
         """Send a manifest from memory when access is known from memory too. The path of nearly all requests."""

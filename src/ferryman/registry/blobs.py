@@ -1,7 +1,6 @@
 """Blobs: sent whole or in part, looked for, taken out of a repository (distribution-spec 1.1, "Pulling blobs")."""
 
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,12 +45,7 @@ class Blobs:
         if asked.method == "DELETE":
             await self._threads.call(self._depot.unlink_blob, asked.repository, digest)
             return empty_answer(202, [])
-        found = await self._find(asked.repository, digest)
-        if found is None:
-            arriving = await self._fetch(asked.repository, digest)
-            if not isinstance(arriving, Found):
-                return _stream(arriving, digest, asked)
-            found = arriving
+        found = await self._find(asked.repository, digest) or await self._fetch(asked.repository, digest)
         if asked.method == "HEAD":
             await self._pushes.keep(digest)
         return _send(found, digest, asked)
@@ -75,7 +69,7 @@ class Blobs:
         found = Found(self._depot.path(digest), size)
         return found if _there(found) else None
 
-    async def _fetch(self, repository: str, digest: Digest) -> "Found | Arriving":
+    async def _fetch(self, repository: str, digest: Digest) -> Found | Arriving:
         brought = (
             await self._upstreams.blob(repository, digest) if self._upstreams.covers(repository) else False
         )
@@ -104,23 +98,28 @@ def _here(asked: Asked, digest: Digest) -> tuple[bytes, bytes]:
     return b"location", f"/v2/{asked.name}/blobs/{digest}".encode()
 
 
-def _send(found: Found, digest: Digest, asked: Asked) -> Answer:
+def _send(found: Found | Arriving, digest: Digest, asked: Asked) -> Answer:
     etag = f'"{digest}"'
     condition = asked.header(b"if-none-match")
     if condition is not None and tags_match(condition, etag):
         return Answer(304, [(b"etag", etag.encode()), (b"docker-content-digest", str(digest).encode())])
     part = _part(asked, etag, found.size)
     if part is None:
-        return Answer(
-            200,
-            [*_lines(digest, found.size), _here(asked, digest), *asked.extra],
-            file=found.path,
-            length=found.size,
-        )
+        lines = [*_lines(digest, found.size), _here(asked, digest), *asked.extra]
+        return _body(Answer(200, lines, length=found.size), found)
     first, length = part
     said = f"bytes {first}-{first + length - 1}/{found.size}".encode()
     lines = [*_lines(digest, length), (b"content-range", said), *asked.extra]
-    return Answer(206, lines, file=found.path, first=first, length=length, whole=False)
+    return _body(Answer(206, lines, first=first, length=length, whole=False), found)
+
+
+def _body(answer: Answer, found: Found | Arriving) -> Answer:
+    """Give the answer its body: a file, or what arrives."""
+    if isinstance(found, Found):
+        answer.file = found.path
+    else:
+        answer.stream = found.chunks(answer.first, answer.length)
+    return answer
 
 
 def _part(asked: Asked, etag: str, size: int) -> tuple[int, int] | None:
@@ -136,18 +135,6 @@ def _part(asked: Asked, etag: str, size: int) -> tuple[int, int] | None:
             f"The blob has {size:,} bytes; '{header[:60]}' is outside of it.",
             headers=((b"content-range", f"bytes */{size}".encode()),),
         ) from None
-
-
-def _stream(arriving: Arriving, digest: Digest, asked: Asked) -> Answer:
-    """Pass on what comes from upstream while it comes: always whole, a range is ignored as RFC 9110 permits."""
-    lines = [*_lines(digest, arriving.size), _here(asked, digest), *asked.extra]
-    return Answer(200, lines, stream=_nothing() if asked.method == "HEAD" else arriving.chunks())
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    pieces: tuple[bytes, ...] = ()
-    for piece in pieces:
-        yield piece
 
 
 def _there(found: Found) -> bool:

@@ -49,6 +49,7 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "upload_unknown": (404, "BLOB_UPLOAD_UNKNOWN"),
     "upload_busy": (409, "BLOB_UPLOAD_INVALID"),
     "blob_needed": (405, "UNSUPPORTED"),
+    "upstream_wrong": (502, "UNKNOWN"),
     "login_throttled": (429, "TOOMANYREQUESTS"),
     "too_many_requests": (429, "TOOMANYREQUESTS"),
 }

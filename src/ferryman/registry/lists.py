@@ -1,11 +1,12 @@
 """Lists: tags, referrers, the catalogue (distribution-spec 1.1, "Content Discovery")."""
 
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from ferryman.core.errors import NotFound
+from ferryman.core.errors import NotFound, Unavailable
 from ferryman.depot.service import Depot
 from ferryman.oci import media
 from ferryman.oci.manifest import MOST_MANIFEST, Descriptor
@@ -13,11 +14,12 @@ from ferryman.oci.reference import parse_digest
 from ferryman.registry.answers import Answer, json_answer
 from ferryman.registry.asked import Asked
 from ferryman.registry.errors import Refusal
-from ferryman.registry.ports import Headers
+from ferryman.registry.ports import Headers, Upstreams
 from ferryman.registry.threads import Threads
 
-MOST: Final = 10_000
-"""Entries of one answer; more come by `Link`."""
+T = TypeVar("T")
+MOST: Final = 5_000
+"""Entries of one answer; more come by `Link`. The depot gives one more than that, which tells whether there are more."""
 CATALOG: Final = 1000
 _INDEX: Final = b'{"schemaVersion":2,"mediaType":"%s","manifests":[' % media.OCI_INDEX.encode()
 
@@ -25,17 +27,32 @@ _INDEX: Final = b'{"schemaVersion":2,"mediaType":"%s","manifests":[' % media.OCI
 class Lists:
     """Answers for `/v2/NAME/tags/list`, `/v2/NAME/referrers/DIGEST` and `/v2/_catalog`."""
 
-    def __init__(self, depot: Depot, threads: Threads) -> None:
-        """List what `depot` has."""
-        self._depot = depot
+    def __init__(self, depot: Depot, upstreams: Upstreams, threads: Threads) -> None:
+        """List what `depot` has, and what `upstreams` have of repositories that they cover."""
+        self._depot, self._upstreams = depot, upstreams
         self._threads = threads
 
     async def tags(self, asked: Asked) -> Answer:
         """Return tags in the order of their bytes. An unknown repository is 404."""
         limit, last = _limit(asked, MOST), asked.query.one("last") or ""
-        found = await self._threads.call(self._depot.tags, asked.repository, last, limit + 1)
+        found = await self._tags(asked.repository, last, limit + 1)
         names, link = _page(found, limit, asked, f"/v2/{asked.name}/tags/list")
         return json_answer(200, _json({"name": asked.name, "tags": names}), link)
+
+    async def _tags(self, repository: str, after: str, most: int) -> list[str]:
+        """Return our tags and those of upstream. Without an answer of upstream ours count, if there are any."""
+        if not self._upstreams.covers(repository):
+            return await self._threads.call(self._depot.tags, repository, after, most)
+        far, problem = await _asked(self._upstreams.tags(repository))
+        try:
+            ours = await self._threads.call(self._depot.tags, repository, after, most)
+        except NotFound:
+            if problem is not None:
+                raise problem from None
+            if not far:
+                raise
+            ours = []
+        return merged(ours, far, after, most)
 
     async def catalog(self, asked: Asked) -> Answer:
         """Return the repositories the caller may see, in the order of their bytes."""
@@ -60,7 +77,11 @@ class Lists:
             found = await self._threads.call(self._depot.referrers, asked.repository, digest, kind or None)
         except NotFound:
             found = []
-        body, following = _index(found, asked.query.one("last"))
+        last = asked.query.one("last")
+        if self._upstreams.covers(asked.repository):
+            far, _ = await _asked(self._upstreams.referrers(asked.repository, digest))
+            found, last = joined(found, far, kind, last), None
+        body, following = _index(found, last)
         headers: Headers = [(b"content-type", media.OCI_INDEX.encode())]
         if kind:
             headers.append((b"oci-filters-applied", b"artifactType"))
@@ -68,6 +89,32 @@ class Lists:
             fields = {"artifactType": kind, "last": following} if kind else {"last": following}
             headers.append(_link(f"/v2/{asked.name}/referrers/{digest}", fields))
         return Answer(200, [*headers, (b"content-length", str(len(body)).encode())], body)
+
+
+async def _asked(question: Awaitable[Sequence[T]]) -> tuple[Sequence[T], Unavailable | None]:
+    """Return what upstream has, nothing and why when it does not answer."""
+    try:
+        return await question, None
+    except Unavailable as error:
+        return (), error
+
+
+def merged(ours: list[str], far: Sequence[str], after: str, most: int) -> list[str]:
+    """Return the first `most` names behind `after`. Pure; `ours` are the first of ours, `far` is all there is, in order."""
+    begin = bisect_right(far, after)
+    return sorted({*ours, *far[begin : begin + most]})[:most]
+
+
+def joined(
+    ours: list[Descriptor], far: Sequence[Descriptor], kind: str | None, last: str | None
+) -> list[Descriptor]:
+    """Return our descriptors and those of upstream that are of `kind`, by digest, behind `last`. Pure.
+
+    What both have is ours: of upstream it is only hearsay.
+    """
+    every = {str(one.digest): one for one in far if not kind or one.artifact_type == kind}
+    every |= {str(one.digest): one for one in ours}
+    return [every[text] for text in sorted(every) if text > (last or "")]
 
 
 def _index(found: list[Descriptor], last: str | None, most: int = MOST_MANIFEST) -> tuple[bytes, str | None]:

@@ -1,10 +1,12 @@
 """Names as Ollama's client asks for them: `library/x` is `registry.ollama.ai/library/x` of the depot."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid, NotFound
 from ferryman.depot.service import Depot
+from ferryman.oci.manifest import Descriptor
 from ferryman.oci.reference import check_repository
 from ferryman.registry.ports import Arriving, NoUpstreams, Upstreams
 
@@ -47,6 +49,14 @@ class Models:
     async def blob(self, repository: str, digest: Digest, /) -> Arriving | bool:
         """Ask what is behind."""
         return await self._behind.blob(repository, digest)
+
+    async def tags(self, repository: str, /) -> Sequence[str]:
+        """Ask what is behind."""
+        return await self._behind.tags(repository)
+
+    async def referrers(self, repository: str, digest: Digest, /) -> Sequence[Descriptor]:
+        """Ask what is behind."""
+        return await self._behind.referrers(repository, digest)
 
     def _found(self, repository: str, longer: str, *, whole: bool) -> str:
         """Return the longer name when it is there: with `?ns=` it goes first, else it is the second choice."""

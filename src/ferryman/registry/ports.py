@@ -1,10 +1,11 @@
 """What the protocol needs from others: who may do what, and where content comes from that is not here yet."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from ferryman.core.digests import Digest
+from ferryman.oci.manifest import Descriptor
 
 Action = Literal["pull", "push", "delete", "catalog", "base"]
 """`base` is the bare `/v2/`: whoever may sign in at all. `catalog` and `base` have an empty repository."""
@@ -56,8 +57,12 @@ class Arriving(Protocol):
 
     size: int
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes once, in order. Raises `Unavailable` or `Corrupt` when they stop or turn out wrong."""
+    def chunks(self, first: int, length: int, /) -> AsyncIterator[bytes]:
+        """Yield `length` bytes from `first` on, in order, as they arrive; may be called by many at once.
+
+        The last bytes of each part come only when the digest of the whole blob is right: raises `Unavailable`, `Corrupt`
+        and other errors before them when the blob stops arriving or turns out wrong.
+        """
         ...
 
 
@@ -79,13 +84,25 @@ class Upstreams(Protocol):
         """Bring a manifest into the depot; return whether it is there now. Concurrent calls share one fetch.
 
         Called for a tag of a covered repository each time it is asked for (the implementation knows how long one is
-        fresh, and answers False when upstream does not have it and True when it does not answer but the depot has
-        it), and for a digest only when the depot lacks it. Raises `Unavailable`.
+        fresh, and answers False when neither upstream nor the depot has it, True when upstream does not answer or does
+        not have it but the depot has), and for a digest only when the depot lacks it. Raises `Unavailable`, and
+        `Corrupt` (`upstream_wrong`).
         """
         ...
 
     async def blob(self, repository: str, digest: Digest, /) -> Arriving | bool:
-        """Bring a blob: True when the depot has it now, False when upstream lacks it, or the stream of it."""
+        """Bring a blob: True when the depot has it now, False when upstream lacks it, or the blob as it arrives.
+
+        Concurrent calls share one fetch. Raises as `manifest`.
+        """
+        ...
+
+    async def tags(self, repository: str, /) -> Sequence[str]:
+        """Return the tags upstream has, in the order of their bytes. Raises `Unavailable` when it does not answer."""
+        ...
+
+    async def referrers(self, repository: str, digest: Digest, /) -> Sequence[Descriptor]:
+        """Return what refers to a manifest upstream, in the order of the digests. Raises `Unavailable`."""
         ...
 
 
@@ -107,6 +124,14 @@ class NoUpstreams:
     async def blob(self, repository: str, digest: Digest, /) -> Arriving | bool:  # noqa: ARG002 - the port has it
         """Return False."""
         return False
+
+    async def tags(self, repository: str, /) -> Sequence[str]:  # noqa: ARG002 - the port has it
+        """Return none."""
+        return ()
+
+    async def referrers(self, repository: str, digest: Digest, /) -> Sequence[Descriptor]:  # noqa: ARG002 - the port has it
+        """Return none."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class Fault:
     """What goes wrong with requests of `method` whose path has `path`, `times` times, after the first `skip`.
 
     `status` (with `headers`) is answered before the body is read. `after` bytes of a body, in either direction, the connection is
-    closed; with `hold` it stays open and nothing moves any more until the server ends. `length` is sent as Content-Length
+    closed; with `hold` it stays open and nothing moves any more until the server ends; with `gate` the rest follows when that is
+    set. `length` is sent as Content-Length
     whatever there is. `content` replaces what is sent. `ranges` false ignores that a range is asked for.
     """
 
@@ -49,6 +50,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     after: int | None = None
     hold: bool = False
+    gate: threading.Event | None = None
     length: int | None = None
     content: bytes | None = None
     ranges: bool = True
@@ -356,6 +358,7 @@ class _Handler(BaseHTTPRequestHandler):
                 end = min(end, fault.after)
                 if end <= self._note.sent:
                     self._stop(fault)
+                    continue
             piece = view[self._note.sent : end]
             self._note.sent += len(piece)  # before a client can have seen them
             self.wfile.write(piece)
@@ -364,6 +367,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Cut
 
     def _stop(self, fault: Fault) -> None:
+        if fault.gate and fault.gate.wait():
+            fault.after = None
+            return
         if fault.hold:
             self.server.registry.closing.wait()
         raise _Cut

@@ -1,5 +1,6 @@
 """A registry in this process, asked without a network."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,31 +27,77 @@ class Asker:
     ) -> Reply:
         """`body` as a list comes in pieces; a last piece `b"!cut"` stands for a connection that breaks."""
         pieces = body if isinstance(body, list) else [body]
-        path, _, query = path.partition("?")
-        given = self.headers | (headers or {})
+        given = dict(headers or {})
         if not isinstance(body, list) and body:
             given["content-length"] = str(len(body))
+        client = self.begin(method, path, given, pieces)
+        await client.task
+        return client.reply()
+
+    def begin(
+        self, method: str, path: str, headers: dict[str, str] | None = None, pieces: list[bytes] | None = None
+    ) -> "Client":
+        """Ask, and return at once."""
+        path, _, query = path.partition("?")
+        given = self.headers | (headers or {})
         scope = {
             "type": "http", "method": method, "path": path, "query_string": query.encode(),
             "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
             "client": ("127.0.0.1", 1), "extensions": {},
         }  # fmt: skip
-        sent: list[dict[str, Any]] = []
-        waiting = list(pieces)
+        client = Client([b""] if pieces is None else list(pieces))
+        client.task = asyncio.create_task(self.app(scope, client.receive, client.send))
+        return client
 
-        async def receive() -> dict[str, Any]:
-            if not waiting or waiting[0] == b"!cut":
-                return {"type": "http.disconnect"}
-            return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
 
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
+class Client:
+    """One request under way: what was `sent` to it so far. `leave` goes away."""
 
-        await self.app(scope, receive, send)
-        if not sent:
+    task: asyncio.Task[None]
+
+    def __init__(self, waiting: list[bytes]) -> None:
+        self.waiting, self.sent = waiting, []
+        self.left, self.moved = asyncio.Event(), asyncio.Condition()
+
+    async def receive(self) -> dict[str, Any]:
+        if self.waiting and self.waiting[0] != b"!cut":
+            return {"type": "http.request", "body": self.waiting.pop(0), "more_body": bool(self.waiting)}
+        if not self.waiting:
+            await self.left.wait()  # the client stays until it has its answer
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        async with self.moved:
+            self.sent.append(message)
+            self.moved.notify_all()
+
+    async def leave(self) -> None:
+        self.left.set()
+        await self.task
+
+    @property
+    def status(self) -> int:
+        return self.sent[0]["status"] if self.sent else 0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(part.get("body", b"") for part in self.sent[1:])
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has its end: a server closes the connection of one that has none."""
+        return bool(self.sent) and not self.sent[-1].get("more_body", len(self.sent) == 1)
+
+    async def has(self, count: int) -> None:
+        """Wait until `count` bytes of the body came."""
+        async with self.moved:
+            await self.moved.wait_for(lambda: len(self.body) >= count)
+
+    def reply(self) -> Reply:
+        if not self.sent:
             return Reply(0, {}, b"")
-        lines = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-        return Reply(sent[0]["status"], lines, b"".join(part.get("body", b"") for part in sent[1:]))
+        lines = {k.decode(): v.decode() for k, v in self.sent[0]["headers"]}
+        return Reply(self.status, lines, self.body)
 
 
 @pytest.fixture

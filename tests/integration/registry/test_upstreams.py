@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Unavailable
 from ferryman.depot.model import Origin
-from ferryman.oci.manifest import parse_manifest
+from ferryman.oci.manifest import Descriptor, parse_manifest
 from tests.conformance.registry.doubles import OpenAccess
 from tests.conformance.registry.peers import MANIFEST, digest_of
 
@@ -20,8 +20,8 @@ class Stream:
     def __init__(self, data: bytes) -> None:
         self.size, self._data = len(data), data
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for at in range(len(self._data)):
+    async def chunks(self, first: int, length: int, /) -> AsyncIterator[bytes]:
+        for at in range(first, first + length):
             yield self._data[at : at + 1]
 
 
@@ -46,6 +46,12 @@ class Far:
         manifest = parse_manifest(RAW, MANIFEST)
         self.depot.put_manifest(repository, manifest, "v1", Origin("pull", 1.0), sparse=True, incomplete=True)
         return True
+
+    async def tags(self, repository: str, /) -> list[str]:
+        return [] if self.down else ["v1", "v2"]
+
+    async def referrers(self, repository: str, digest: Digest, /) -> list[Descriptor]:
+        return []
 
     async def blob(self, repository: str, digest: Digest, /):
         self.asked.append(str(digest))
