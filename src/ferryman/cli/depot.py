@@ -1,5 +1,6 @@
 """`ferry depot`: what the depot holds, and keeping it; works with and without a running daemon."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from ferryman.cli.bundle_keys import inventory
 from ferryman.cli.depot_home import by_hand, opened
 from ferryman.cli.depot_keep import add_keeping
 from ferryman.cli.depot_show import removal_of, show_one, split
+from ferryman.cli.depot_undo import add_undo
 from ferryman.cli.local import confirm
 from ferryman.cli.output import line, note, print_json, table
 from ferryman.core.clock import rfc3339
@@ -29,6 +31,7 @@ def depot_app() -> typer.Typer:
     app.command("tag", epilog="Examples:\n\nferry depot tag quay.io/team/app:1.2 stable")(tag)
     app.command("du", epilog="Examples:\n\nferry depot du\n\nferry depot du quay.io/team --json")(usage)
     app.command("inventory", epilog="Examples:\n\nferry depot inventory -o here.inventory")(inventory)
+    add_undo(app)
     add_keeping(app)
     return app
 
@@ -110,9 +113,17 @@ def remove(
                 repository, wanted = split(ref)
                 depot.remove(repository, wanted, by_hand(depot))
     if json:
-        print_json([{**one, "dry_run": dry_run} for one in told])
+        print_json([{**one, "dry_run": dry_run, "undo": undo_of(str(one["name"]))} for one in told])
     elif not dry_run:
-        note("Removed. 'ferry depot gc' frees the room.")
+        note("Removed. To undo it, until a clean-up takes the content:")
+        for ref in refs:
+            note(f"  {undo_of(ref)}")
+        note("'ferry depot gc' frees the room after a day, 'ferry depot gc --grace 0' at once.")
+
+
+def undo_of(ref: str) -> str:
+    """Return the command that puts back what was removed."""
+    return f"ferry depot restore {shlex.quote(ref)}"
 
 
 def _tell(one: dict[str, object]) -> None:

@@ -63,13 +63,16 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a tag: to `digest`, or away (None)."""
+    """One change of a tag: to `digest`, or away (None). `there` is whether the content of that manifest still is."""
 
     repository: str
     tag: str
     digest: Digest | None
     at: float
     origin: Origin
+    there: bool = False
+    restores: bool = False
+    """Whether it put something back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ class GcReport:
     stray_size: int = 0
     kept_by_hold: int = 0
     """Blobs that nothing but a hold needs."""
+    kept_for_undo: int = 0
+    """Blobs of what was removed within the grace, so that it can be put back."""
+    kept_for_undo_size: int = 0
 
     def to_dict(self) -> Mapping[str, object]:
         """Return plain values."""
@@ -184,6 +190,8 @@ class GcReport:
             "strays": self.strays,
             "stray_size": self.stray_size,
             "kept_by_hold": self.kept_by_hold,
+            "kept_for_undo": self.kept_for_undo,
+            "kept_for_undo_size": self.kept_for_undo_size,
         }
 
 
@@ -194,3 +202,19 @@ class Removal:
     tags: tuple[str, ...] = ()
     manifests: tuple[Digest, ...] = ()
     freed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an undo put back: tags with what they name now, and manifests that had left the repository."""
+
+    repository: str
+    digest: Digest
+    """The manifest that was asked for."""
+    tags: tuple[str, ...] = ()
+    manifests: tuple[Digest, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything had to be put back: what is as it was stays as it is."""
+        return bool(self.tags or self.manifests)

@@ -9,9 +9,9 @@ from typing import Any, Final
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Corrupt, Invalid
 from ferryman.core.ids import new_id
-from ferryman.depot import content, files, listing, reading, references, sweeping
+from ferryman.depot import content, files, listing, reading, references, removing, restoring, sweeping
 from ferryman.depot.holds import Hold
-from ferryman.depot.model import Blob, Change, ManifestEntry, Origin, Ref, Removal
+from ferryman.depot.model import Blob, Change, ManifestEntry, Origin, Ref, Removal, Restored
 from ferryman.depot.store import Content
 from ferryman.depot.writer import take
 from ferryman.oci.manifest import Descriptor, Manifest, parse_manifest
@@ -159,7 +159,7 @@ class Names(Content):
     def untag(self, repository: str, tag: str, origin: Origin) -> Digest:
         """Take a tag away; the manifest stays. Returns what it named. Raises `NotFound`, `Conflict` (`pinned`)."""
         now = self.clock.now()
-        return self._change(lambda c: references.untag(c, repository, tag, origin, now))
+        return self._change(lambda c: removing.untag(c, repository, tag, origin, now))
 
     def delete_manifest(self, repository: str, digest: Digest, origin: Origin) -> Removal:
         """Take a manifest and all tags that name it out of a repository. Raises `NotFound`, `Conflict` (`pinned`)."""
@@ -178,6 +178,29 @@ class Names(Content):
         """
         now, wanted = self.clock.now(), _wanted(tag_or_digest)
         return self._change(lambda c: sweeping.remove(c, repository, wanted, origin, now))
+
+    def restore(
+        self,
+        repository: str,
+        tag_or_digest: str,
+        origin: Origin,
+        *,
+        to: Digest | None = None,
+        dry_run: bool = False,
+    ) -> Restored:
+        """Undo: a tag names again what it named before its last change (or `to`); a manifest is in the repository again.
+
+        What left with a manifest comes back with it: its children, signatures and other referrers. Idempotent: an undo is
+        not undone. Safe beside sweeps: it happens whole or, when one was faster, not at all. Raises `NotFound`
+        (`history_unknown`, `restore_gone` with `details["missing"]`), `Conflict` (`restore_nothing`), `Invalid`.
+        """
+        check_names(repository, None)
+        now, wanted, target = self.clock.now(), _wanted(tag_or_digest), str(to) if to else None
+
+        def work(connection: Any) -> Restored:
+            return restoring.restore(connection, repository, wanted, target, origin, now, dry_run=dry_run)
+
+        return self._read(work) if dry_run else self._change(work)
 
     def repositories(self, after: str = "", limit: int = 100, prefix: str = "") -> list[str]:
         """Return repositories behind `after`, in the order of their bytes."""

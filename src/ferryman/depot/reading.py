@@ -144,7 +144,11 @@ def referrers(
 
 def history(connection: Connection, repository: str, name: str | None, limit: int) -> list[Change]:
     """Return changes of tags, the newest first."""
-    statement = select(HISTORY).where(HISTORY.c.repository == repository)
+    statement = (
+        select(HISTORY, BLOBS.c.digest.label("there"))
+        .outerjoin(BLOBS, BLOBS.c.digest == HISTORY.c.digest)
+        .where(HISTORY.c.repository == repository)
+    )
     if name is not None:
         statement = statement.where(HISTORY.c.tag == name)
     return [
@@ -154,6 +158,8 @@ def history(connection: Connection, repository: str, name: str | None, limit: in
             Digest.parse(row.digest) if row.digest else None,
             row.at,
             origin_of(row),
+            there=row.there is not None,
+            restores=bool(row.restores),
         )
         for row in connection.execute(statement.order_by(HISTORY.c.id.desc()).limit(limit))
     ]

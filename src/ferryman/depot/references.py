@@ -149,8 +149,9 @@ def set_tag(
     now: float,
     *,
     immutable: bool = False,
+    **more: Any,
 ) -> None:
-    """Let a tag name a manifest of the repository. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
+    """Let a tag name a manifest of the repository; `more` is noted in its history. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
     here = and_(MANIFESTS.c.repository == repository, MANIFESTS.c.digest == str(digest))
     media_type = connection.execute(select(MANIFESTS.c.media_type).where(here)).scalar()
     if media_type is None:
@@ -170,7 +171,7 @@ def set_tag(
     if not _put_tag(connection, row, only_new=immutable and before is None):  # somebody was faster
         return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
     if before != str(digest):
-        note(connection, repository, tag, str(digest), origin, now)
+        note(connection, repository, tag, str(digest), origin, now, **more)
     return None
 
 
@@ -211,51 +212,18 @@ def tag(
     add(connection, "generation", 1)
 
 
-def untag(connection: Connection, repository: str, name: str, origin: Origin, now: float) -> Digest:
-    """Take a tag away. Raises `NotFound` (`manifest_unknown`), `Conflict` (`pinned`)."""
-    at = and_(TAGS.c.repository == repository, TAGS.c.tag == name)
-    digest = connection.execute(select(TAGS.c.digest).where(at)).scalar()
-    if digest is None:
-        raise unknown_manifest(repository, name)
-    refuse_pinned(connection, repository, [name], [])
-    drop_tags(connection, repository, [name], origin, now)
-    add(connection, "generation", 1)
-    return Digest.parse(digest)
-
-
 def note(
-    connection: Connection, repository: str, tag: str, digest: str | None, origin: Origin, now: float
+    connection: Connection,
+    repository: str,
+    tag: str,
+    digest: str | None,
+    origin: Origin,
+    now: float,
+    **more: Any,
 ) -> None:
-    """Append to the history of a tag."""
-    values = {"repository": repository, "tag": tag, "digest": digest, "at": now}
+    """Append to the history of a tag; `more` are further columns."""
+    values = {"repository": repository, "tag": tag, "digest": digest, "at": now, **more}
     connection.execute(insert(HISTORY).values(**values, **origin_values(origin)))
-
-
-def drop_tags(connection: Connection, repository: str, tags: list[str], origin: Origin, now: float) -> None:
-    """Take tags away."""
-    for tag in tags:
-        at = and_(TAGS.c.repository == repository, TAGS.c.tag == tag)
-        if connection.execute(delete(TAGS).where(at)).rowcount:
-            note(connection, repository, tag, None, origin, now)
-
-
-def drop_manifests(connection: Connection, repository: str, digests: list[str]) -> int:
-    """Take manifests out of a repository, with the links of blobs that nothing in it names any more."""
-    dropped = 0
-    for digest in digests:
-        here = and_(MANIFESTS.c.repository == repository, MANIFESTS.c.digest == digest)
-        dropped += connection.execute(delete(MANIFESTS).where(here)).rowcount
-    for digest in digests:
-        others = (
-            select(EDGES.c.parent)
-            .join(MANIFESTS, and_(MANIFESTS.c.digest == EDGES.c.parent, MANIFESTS.c.repository == repository))
-            .where(EDGES.c.child == LINKS.c.digest)
-        )
-        named = select(EDGES.c.child).where(EDGES.c.parent == digest)
-        connection.execute(
-            delete(LINKS).where(LINKS.c.repository == repository, LINKS.c.digest.in_(named), ~others.exists())
-        )
-    return dropped
 
 
 def link(connection: Connection, repository: str, digest: str, now: float) -> None:
@@ -308,17 +276,6 @@ def put_pin(connection: Connection, pin: Pin, repository: str | None, tag: str |
 def drop_pin(connection: Connection, target: str) -> bool:
     """Take a pin away; False when there is none."""
     return connection.execute(delete(PINS).where(PINS.c.target == target)).rowcount > 0
-
-
-def refuse_pinned(connection: Connection, repository: str, tags: list[str], digests: list[str]) -> None:
-    """Raise `Conflict` (`pinned`) when one of these tags or digests is pinned."""
-    for row in connection.execute(select(PINS)):
-        if (row.repository == repository and row.tag in tags) or row.digest in digests:
-            raise Conflict(
-                "pinned",
-                f"'{row.target}' is pinned since it must stay.",
-                advice=f"Take the pin away first: ferry depot unpin {row.target}",
-            )
 
 
 def _blob_missing(repository: str, manifest: Manifest, missing: list[str]) -> Invalid:

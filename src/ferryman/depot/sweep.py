@@ -47,6 +47,7 @@ class _Count:
     strays: int = 0
     stray_size: int = 0
     kept_by_hold: int = 0
+    kept_for_undo: tuple[int, int] = (0, 0)
 
 
 class Sweep:
@@ -72,6 +73,8 @@ class Sweep:
             strays=count.strays,
             stray_size=count.stray_size,
             kept_by_hold=count.kept_by_hold,
+            kept_for_undo=count.kept_for_undo[0],
+            kept_for_undo_size=count.kept_for_undo[1],
         )
 
     def _apply_rules(self, order: Order, count: _Count) -> None:
@@ -109,6 +112,7 @@ class Sweep:
                     self._db.write_now(lambda c: sweeping.tidy(c, before, order.now))
         found = self._db.read_now(lambda c: sweeping.candidates(c, before, order.now))
         count.kept_by_hold = self._db.read_now(lambda c: sweeping.kept_by_hold(c, order.now))
+        count.kept_for_undo = self._db.read_now(lambda c: sweeping.kept_for_undo(c, before, order.now))
         if order.dry_run:
             count.blobs, count.size = len(found), sum(item.size for item in found)
             return

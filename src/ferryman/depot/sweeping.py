@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import CTE, Connection, and_, delete, exists, func, literal, or_, select, union
 
 from ferryman.core.digests import Digest
+from ferryman.core.ids import new_id
 from ferryman.core.retention import Rule, expired, untagged_before
-from ferryman.depot import holds, reading, references
+from ferryman.depot import holds, reading, references, removing
 from ferryman.depot.consequences import Graph, removed_with, untagged
 from ferryman.depot.model import Origin, Ref, Removal
 from ferryman.depot.tables import (
@@ -20,7 +21,9 @@ from ferryman.depot.tables import (
     LINKS,
     LOST,
     MANIFESTS,
+    ORIGINS,
     PINS,
+    REMOVED,
     STATE,
     TAGS,
     add,
@@ -42,7 +45,7 @@ class Doomed:
 
 def candidates(connection: Connection, before: float, now: float) -> list[Doomed]:
     """Return blobs that came before a time and that nothing needs. Each is looked at again when it is deleted."""
-    needed = _needed(now)
+    needed = _needed(now, before)
     statement = (
         select(BLOBS.c.digest, BLOBS.c.size)
         .where(BLOBS.c.created_at <= before, BLOBS.c.digest.not_in(select(needed.c.digest)))
@@ -60,6 +63,16 @@ def kept_by_hold(connection: Connection, now: float) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def kept_for_undo(connection: Connection, before: float, now: float) -> tuple[int, int]:
+    """Return number and bytes of blobs that only what was removed after `before` needs."""
+    needed, without = _needed(now, before), _needed(now)
+    statement = select(func.count(), func.coalesce(func.sum(BLOBS.c.size), 0)).where(
+        BLOBS.c.digest.in_(select(needed.c.digest)), BLOBS.c.digest.not_in(select(without.c.digest))
+    )
+    count, size = connection.execute(statement).one()
+    return int(count), int(size)
+
+
 def referenced(connection: Connection) -> int:
     """Return the bytes of what references and pins need."""
     needed = _needed(None)
@@ -69,14 +82,17 @@ def referenced(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def _needed(now: float | None) -> CTE:
-    """Return every digest that a reference, a pin or (with `now`) a living hold needs, downwards from these."""
+def _needed(now: float | None, before: float | None = None) -> CTE:
+    """Return every digest that is needed, downwards from references, pins, with `now` living holds, and what left after `before`."""
     roots = [select(MANIFESTS.c.digest), select(PINS.c.digest).where(PINS.c.digest.is_not(None))]
     if now is not None:
         living = and_(HOLDS.c.holder == HELD.c.holder, HOLDS.c.expires_at > now)
         roots.append(select(HELD.c.digest).join(HOLDS, living))
+    if before is not None:
+        roots.append(select(REMOVED.c.digest).where(REMOVED.c.removed_at > before))
     first = union(*roots).subquery()
-    needed = select(first.c.digest).cte("needed" if now is None else "wanted", recursive=True)
+    name = "needed" if now is None else "wanted" if before is None else "kept"
+    needed = select(first.c.digest).cte(name, recursive=True)
     return needed.union(select(EDGES.c.child).join(needed, EDGES.c.parent == needed.c.digest))
 
 
@@ -93,6 +109,9 @@ def delete_unneeded(connection: Connection, doomed: Sequence[str], before: float
         exists(select(MANIFESTS.c.digest).where(MANIFESTS.c.digest == up.c.digest)),
         exists(select(PINS.c.target).where(PINS.c.digest == up.c.digest)),
         exists(select(HELD.c.digest).join(HOLDS, living).where(HELD.c.digest == up.c.digest)),
+        exists(
+            select(REMOVED.c.digest).where(REMOVED.c.digest == up.c.digest, REMOVED.c.removed_at > before)
+        ),
     )
     kept = select(up.c.root).where(wanted)
     statement = select(BLOBS.c.digest, BLOBS.c.size).where(
@@ -123,13 +142,25 @@ def tidy(connection: Connection, before: float, now: float) -> None:
     )
     kept = exists(select(HELD.c.digest).where(HELD.c.digest == LINKS.c.digest))
     connection.execute(delete(LINKS).where(LINKS.c.created_at <= before, ~used, ~kept))
-    needed = _needed(None)
+    needed = _needed(None, before)
     connection.execute(delete(LOST).where(LOST.c.digest.not_in(select(needed.c.digest))))
     bare = ~exists(select(literal(1)).where(MANIFESTS.c.digest == EDGES.c.parent))
-    gone = ~exists(select(literal(1)).where(BLOBS.c.digest == EDGES.c.parent))
-    lost = ~exists(select(literal(1)).where(LOST.c.digest == EDGES.c.parent))
-    connection.execute(delete(EDGES).where(bare, gone, lost))
+    connection.execute(delete(EDGES).where(bare, _gone(EDGES.c.parent)))
+    _forget_gone(connection, before)
     add(connection, "generation", 1)
+
+
+def _forget_gone(connection: Connection, before: float) -> None:
+    """Delete what was remembered of content that cannot come back."""
+    connection.execute(delete(REMOVED).where(REMOVED.c.removed_at <= before, _gone(REMOVED.c.digest)))
+    connection.execute(delete(ORIGINS).where(_gone(ORIGINS.c.digest)))
+
+
+def _gone(digest: Any) -> Any:
+    return and_(
+        ~exists(select(literal(1)).where(BLOBS.c.digest == digest)),
+        ~exists(select(literal(1)).where(LOST.c.digest == digest)),
+    )
 
 
 def recount(connection: Connection) -> int:
@@ -219,8 +250,9 @@ def expire(
     alone(connection)
     tags, manifests = expiring(connection, repository, rules, now)
     if tags or manifests:
-        references.drop_tags(connection, repository, tags, Origin(RULES, now), now)
-        references.drop_manifests(connection, repository, manifests)
+        act = removing.Removing(new_id(now), Origin(RULES, now), now)
+        removing.drop_tags(connection, repository, tags, act)
+        removing.drop_manifests(connection, repository, manifests, act)
         add(connection, "generation", 1)
     return tags, manifests
 
@@ -239,7 +271,7 @@ def removal(connection: Connection, repository: str, wanted: str, *, alone_only:
     else:
         asked = (() if by_digest else (wanted,)), ((wanted,) if by_digest else ())
         tags, manifests = removed_with(named, *asked)
-    references.refuse_pinned(connection, repository, tags, manifests)
+    removing.refuse_pinned(connection, repository, tags, manifests)
     freed = only_needed_by(connection, repository, manifests)
     return Removal(tuple(tags), tuple(Digest.parse(digest) for digest in manifests), freed)
 
@@ -256,7 +288,8 @@ def remove(
     """Take away what `removal` returns."""
     alone(connection)
     found = removal(connection, repository, wanted, alone_only=alone_only)
-    references.drop_tags(connection, repository, list(found.tags), origin, now)
-    references.drop_manifests(connection, repository, [str(digest) for digest in found.manifests])
+    act = removing.Removing(new_id(now), origin, now)
+    removing.drop_tags(connection, repository, list(found.tags), act)
+    removing.drop_manifests(connection, repository, [str(digest) for digest in found.manifests], act)
     add(connection, "generation", 1)
     return found

@@ -94,7 +94,35 @@ HISTORY: Final = Table(
     Column("digest", String(135)),
     Column("at", Float(53), nullable=False),
     *_origin(),
+    Column("removal", String(36)),
+    Column("restores", Boolean),
 )
+"""Changes of tags. `removal` names what went together with the tag; `restores` tells that the change undid another."""
+REMOVED: Final = Table(
+    "depot_removed",
+    _META,
+    Column("repository", String(255), primary_key=True),
+    Column("digest", String(135), primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("artifact_type", Text),
+    Column("subject", String(135)),
+    Column("annotations", Text),
+    Column("created_at", Float(53), nullable=False),
+    Column("removal", String(36), nullable=False),
+    Column("removed_at", Float(53), nullable=False),
+    Column("lacked", Integer, nullable=False),
+)
+"""Manifests as they were when they left their repository; `lacked` is how many of their blobs were missing then."""
+ORIGINS: Final = Table(
+    "depot_origins",
+    _META,
+    Column("digest", String(135), primary_key=True),
+    Column("source", String(1000), primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("job", String(36)),
+)
+"""Every place that content came from or would have come from, had it not been there already."""
 LINKS: Final = Table(
     "depot_links",
     _META,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from ferryman.accounts.model import Principal
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
-from ferryman.depot.model import Blob, Change, Origin, Pin, Removal, Usage
+from ferryman.depot.model import Blob, Change, Origin, Pin, Removal, Restored, Usage
 from ferryman.depot.service import Depot
 from ferryman.images.upkeep import FsckSpec, GcSpec, Upkeep
 from ferryman.oci.reference import parse_digest, parse_local
@@ -95,7 +95,11 @@ class ChangeShown(BaseModel):
     tag: str
     digest: str | None
     at: Moment
-    source: str
+    source: str = Field(description="Where it came from, or who did it: `user:NAME`, `push:NAME`, `rules`.")
+    there: bool = Field(
+        description="Whether that manifest is still in the depot, so that it can be put back."
+    )
+    restores: bool = Field(description="Whether this put back what was there before.")
 
 
 class NewRemoval(Strict):
@@ -112,6 +116,28 @@ class RemovalShown(BaseModel):
     tags: list[str]
     manifests: list[str]
     freed: int = Field(description="Bytes that nothing else needs; the next clean-up frees them.")
+
+
+class NewRestoration(Strict):
+    """What to put back."""
+
+    target: Target = Field(
+        description="`REPOSITORY:TAG` that was removed or moved, or `REPOSITORY@DIGEST` that was removed."
+    )
+    digest: Annotated[str, Field(max_length=135, pattern=PRINTABLE)] | None = Field(
+        None, description="What the tag is to name again; otherwise what it named before its last change."
+    )
+    dry_run: bool = Field(False, strict=True, description="Only tell what would come back.")
+
+
+class RestorationShown(BaseModel):
+    """What comes, or came, back."""
+
+    dry_run: bool
+    digest: str = Field(description="What the name is for.")
+    changed: bool = Field(description="False when it was as asked for already.")
+    tags: list[str]
+    manifests: list[str]
 
 
 def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:
@@ -179,6 +205,20 @@ def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock) -> None:
             origin = Origin(f"user:{caller.name}", clock.now())
             gone = await asyncio.to_thread(depot.remove, repository, wanted, origin)
         return removal_view(repository, gone, dry_run=body.dry_run)
+
+    @routes.post("/restorations")
+    async def restore(caller: Writer, body: NewRestoration) -> RestorationShown:
+        """Undo the removal or the move of a name, as long as no clean-up took what it named."""
+        reference = parse_local(body.target)
+        back = await asyncio.to_thread(
+            depot.restore,
+            reference.repository,
+            reference.wanted,
+            Origin(f"user:{caller.name}", clock.now()),
+            to=parse_digest(body.digest) if body.digest else None,
+            dry_run=body.dry_run,
+        )
+        return restoration_view(back, dry_run=body.dry_run)
 
     @routes.get("/pins")
     async def pins(_caller: Reader) -> Listed[PinShown]:
@@ -267,9 +307,26 @@ def removal_view(repository: str, gone: Removal, *, dry_run: bool) -> RemovalSho
     )
 
 
+def restoration_view(back: Restored, *, dry_run: bool) -> RestorationShown:
+    """Return what comes back as the API shows it."""
+    return RestorationShown(
+        dry_run=dry_run,
+        digest=str(back.digest),
+        changed=back.changed,
+        tags=[f"{back.repository}:{tag}" for tag in back.tags],
+        manifests=[str(digest) for digest in back.manifests],
+    )
+
+
 def _change(change: Change) -> ChangeShown:
-    digest = str(change.digest) if change.digest else None
-    return ChangeShown(tag=change.tag, digest=digest, at=_at(change.at), source=change.origin.source)
+    return ChangeShown(
+        tag=change.tag,
+        digest=str(change.digest) if change.digest else None,
+        at=_at(change.at),
+        source=change.origin.source,
+        there=change.there,
+        restores=change.restores,
+    )
 
 
 def _at(seconds: float) -> Moment:

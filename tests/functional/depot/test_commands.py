@@ -82,12 +82,24 @@ def test_looking_and_taking_away(daemon, depot):
     assert len(gone["manifests"]) == 2
     daemon.ferry("depot", "tag", "quay.io/team/app:1.1", "stable")
     assert "ferry copy" in daemon.ferry("depot", "tag", "quay.io/team/app:1.1", "b:1", code=2).stderr
-    told(daemon, "rm", "quay.io/team/app:1.0", "--yes")
+    before = told(daemon, "show", "quay.io/team/app:1.0")
+    assert "ferry depot restore quay.io/team/app:1.0" in (
+        daemon.ferry("depot", "rm", "quay.io/team/app:1.0", "--yes").stderr
+    )
+    assert [row["state"] for row in told(daemon, "history", "quay.io/team/app:1.0")] == [None, "there"]
+    back = told(daemon, "restore", "quay.io/team/app:1.0")
+    assert (back["digest"], back["changed"], len(back["manifests"])) == (str(one.digest), True, 2)
+    assert "already" in daemon.ferry("depot", "restore", "quay.io/team/app:1.0").stdout
+    after = told(daemon, "show", "quay.io/team/app:1.0")
+    assert {**after, "history": 0} == {**before, "history": 0}
+    (gone,) = told(daemon, "rm", "quay.io/team/app:1.0", "--yes")
+    assert gone["undo"] == "ferry depot restore quay.io/team/app:1.0"
     assert told(daemon, "gc", "--dry-run", "--grace", "0")["blobs"] == 4
     assert told(daemon, "gc")["blobs"] == 0
     assert told(daemon, "gc", "--grace", "0s")["blobs"] == 4
     assert not depot.has(one.digest)
     assert sorted(depot.tags("quay.io/team/app")) == ["1.1", "stable"]
+    assert "a clean-up removed it" in daemon.ferry("depot", "restore", "quay.io/team/app:1.0", code=3).stderr
 
 
 @pytest.mark.timeout(300)
@@ -187,6 +199,15 @@ def test_the_same_through_the_api(daemon, home):
         "dry_run": False,
     }
     assert daemon.api("GET", "/api/v1/depot/history?repository=a/b")["items"][0]["digest"] is None
+    wanted = {"target": "a/b:1", "dry_run": True}
+    would = daemon.api("POST", "/api/v1/depot/restorations", wanted)
+    back = daemon.api("POST", "/api/v1/depot/restorations", {"target": "a/b:1"})
+    assert back == {**would, "dry_run": False}
+    assert (back["tags"], back["manifests"], back["changed"]) == (["a/b:1"], told_first["manifests"], True)
+    newest = daemon.api("GET", "/api/v1/depot/history?repository=a/b&tag=1")["items"][0]
+    assert (newest["restores"], newest["there"], newest["source"]) == (True, True, "user:local")
+    assert not daemon.api("POST", "/api/v1/depot/restorations", {"target": "a/b:1"})["changed"]
+    daemon.api("POST", "/api/v1/depot/removals", {"target": "a/b:1"})
     job = daemon.ended(daemon.api("POST", "/api/v1/depot/gc", {"grace": 0})["id"])
     assert (job["state"], job["result"]["blobs"]) == ("succeeded", 4)
     assert not depot.has(loose)
@@ -199,6 +220,9 @@ def test_the_same_through_the_api(daemon, home):
         ("POST", "/api/v1/depot/gc", {"colour": 1}, "request_invalid"),
         ("POST", "/api/v1/depot/removals", {"target": "a/b:1"}, "manifest_unknown"),
         ("POST", "/api/v1/depot/removals", {"target": "A"}, "reference_invalid"),
+        ("POST", "/api/v1/depot/restorations", {"target": "a/b:1"}, "restore_gone"),
+        ("POST", "/api/v1/depot/restorations", {"target": "a/b:2"}, "history_unknown"),
+        ("POST", "/api/v1/depot/restorations", {"target": "a/b:1", "digest": "x"}, "digest_invalid"),
         ("DELETE", "/api/v1/depot/pins?target=a/b:1", None, "pin_unknown"),
     ):
         assert daemon.problem(method, path, body)["code"] == code, path
