@@ -30,6 +30,13 @@ class DepotSettings(BaseModel):
         live=True,
         label="Room",
     )
+    bundle_quota: Size = setting(
+        "0",
+        "Most bytes the folder `bundles` of the home holds, such as `200GB`; 0 means as much as the disk takes.",
+        section=Section.DEPOT,
+        live=True,
+        label="Room for bundles",
+    )
     depot_retention: Retention = setting(
         "",
         "Which tags stay, such as `quay.io/team/*:v* keep=10 days=30, * untagged=7`; what no rule names stays. Applied by each clean-up.",
@@ -67,3 +74,8 @@ class DepotSettings(BaseModel):
     def depot_bytes(self) -> int:
         """Most bytes of the depot, 0 when there is no limit."""
         return parse_size(self.depot_quota)
+
+    @property
+    def bundle_bytes(self) -> int:
+        """Most bytes of the folder of bundles, 0 when there is no limit."""
+        return parse_size(self.bundle_quota)

@@ -213,7 +213,7 @@ def _rooms(settings: Settings, database: Database) -> Rooms:
         speed=Speed(engine, service),
         changes=Changes(ledger, running, started.downloads),
         rules=rules,
-        images=image_rooms(settings.home, database, ledger, clock, live, box, engine),
+        images=image_rooms(settings.home, database, ledger, clock, live, box, engine, audit),
         statistics=Statistics(database, clock),
         history=History(ledger, downloads, FilterStore(database), clock),
     )

@@ -4,18 +4,24 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import APIRouter
+
+from ferryman.accounts.audit import Audit
 from ferryman.core.clock import Clock
 from ferryman.core.lent import Lent
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.daemon.upkeep import UpkeepRooms, upkeep_rooms
 from ferryman.db import Database
+from ferryman.depot.bundles.folder import BundleFolder
+from ferryman.depot.bundles.keys import Keys
+from ferryman.depot.bundles.uploads import Uploads
 from ferryman.depot.service import Depot
 from ferryman.downloads.models import api as models_api
 from ferryman.downloads.models import pages as models_pages
 from ferryman.downloads.models.library import Library
 from ferryman.images import api as images_api
-from ferryman.images import api_bundles
+from ferryman.images import api_bundle_files, api_bundles
 from ferryman.images import pages as images_pages
 from ferryman.images.bundle_handler import BUNDLE, BundleHandler, Bundles
 from ferryman.images.copy_handler import CopyHandler, CopyRooms
@@ -30,6 +36,26 @@ from ferryman.web.part import Part
 
 
 @dataclass(frozen=True, slots=True)
+class BundleRooms:
+    """What carries bundles, and their part of the web."""
+
+    handler: BundleHandler
+    folder: BundleFolder
+    uploads: Uploads
+    keys: Keys
+    audit: Audit
+
+    def part(self, depot: Depot, ledger: Ledger) -> Part:
+        """Return what they bring to the web."""
+        routes = APIRouter()
+        routes.include_router(api_bundles.router(Bundles(ledger), self.folder, self.keys, self.audit))
+        routes.include_router(
+            api_bundle_files.router(self.folder, self.uploads, depot, self.keys, self.audit)
+        )
+        return Part("bundles", api=routes, bodies=api_bundle_files.BODIES)
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRooms:
     """The depot and what works on it. A `core.lifecycle.Service` that closes connections at the end."""
 
@@ -39,11 +65,11 @@ class ImageRooms:
     copies: Copies
     ledger: Ledger
     upkeep: UpkeepRooms
-    bundles: BundleHandler
+    bundles: BundleRooms
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers of their jobs by kind."""
-        return {COPY: self.handler, BUNDLE: self.bundles, **self.upkeep.handlers()}
+        return {COPY: self.handler, BUNDLE: self.bundles.handler, **self.upkeep.handlers()}
 
     def parts(self, renderer: Renderer) -> tuple[Part, ...]:
         """Return what they bring to the web."""
@@ -54,7 +80,7 @@ class ImageRooms:
             Part("models", api=models_api.router(library), pages=models_pages.router(library, renderer)),
             Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
             self.upkeep.part(),
-            Part("bundles", api=api_bundles.router(Bundles(self.ledger))),
+            self.bundles.part(self.depot, self.ledger),
         )
 
     async def start(self) -> None:
@@ -75,6 +101,7 @@ def image_rooms(
     live: Live,
     box: SecretBox,
     engine: Engine,
+    audit: Audit,
 ) -> ImageRooms:
     """Build them on `database`; copies are jobs of `ledger`, large blobs come by `engine`."""
     depot = Depot(
@@ -93,5 +120,10 @@ def image_rooms(
         Copies(ledger, live, box),
         ledger,
         upkeep_rooms(depot, ledger, clock, live),
-        BundleHandler(depot, home),
+        _bundle_rooms(home, depot, clock, live, audit),
     )
+
+
+def _bundle_rooms(home: Path, depot: Depot, clock: Clock, live: Live, audit: Audit) -> BundleRooms:
+    keys, folder = Keys(home / "keys"), BundleFolder(home / "bundles", lambda: live.now().bundle_bytes)
+    return BundleRooms(BundleHandler(depot, folder.path, keys), folder, Uploads(folder, clock), keys, audit)

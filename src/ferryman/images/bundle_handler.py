@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ferryman.accounts.model import Principal
 from ferryman.depot.bundles.create import Creation, Order
+from ferryman.depot.bundles.folder import NAME
 from ferryman.depot.bundles.inventory import read_inventory
 from ferryman.depot.bundles.keys import Keys
 from ferryman.depot.bundles.load import Loading, demand_complete
@@ -23,7 +24,7 @@ BUNDLE: Final = "bundle"
 PHASES: Final = ("carrying",)
 LOOK: Final = 0.5
 """Seconds between two looks at how far it is."""
-FileName = Annotated[str, Field(max_length=150, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+FileName = Annotated[str, Field(max_length=150, pattern=NAME)]
 Ref = Annotated[str, Field(min_length=1, max_length=390, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -51,11 +52,11 @@ class BundleHandler:
     kind = BUNDLE
     spec = BundleSpec
 
-    def __init__(self, depot: Depot, home: Path) -> None:
-        """Carry bundles of `depot`; keys and files are below `home`."""
+    def __init__(self, depot: Depot, folder: Path, keys: Keys) -> None:
+        """Carry bundles of `depot` to and from `folder`."""
         self._depot = depot
-        self._folder = home / "bundles"
-        self._keys = Keys(home / "keys")
+        self._folder = folder
+        self._keys = keys
 
     async def run(self, spec: BundleSpec, run: Run) -> Document:
         """Write or load. Raises what the rooms of bundles raise, and `Stopped`."""

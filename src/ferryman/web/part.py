@@ -32,7 +32,7 @@ class NavItem:
 class Part:
     """One feature: `api` is mounted under `/api/v1`, `pages` at the root, `templates` is a folder of HTML.
 
-    `bodies` names paths that take larger bodies than others, and how many bytes.
+    `bodies` names paths that take larger bodies than others, and how many bytes; with a slash at the end, binary ones below it.
     """
 
     name: str

@@ -56,7 +56,7 @@ _ADVICE: Final = {
     404: "Check the address.",
     405: "Use one of the methods named in the Allow header.",
     413: "Send less at once.",
-    415: "Send JSON with Content-Type: application/json.",
+    415: "Send JSON with Content-Type: application/json, and the bytes of files with application/octet-stream.",
     500: "Look into the log of the daemon; it has the details.",
 }
 _log = logging.getLogger("ferryman.web")

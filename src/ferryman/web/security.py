@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ferryman.web.arriving import is_binary
 from ferryman.web.auth import SAFE
 from ferryman.web.metrics import RequestCounter
 from ferryman.web.problems import crash, plain_problem, respond
@@ -80,7 +81,8 @@ class Shield:
     ) -> None:
         """Guard `app`, which listens on the host `bound_to`; bodies above `body_limit` bytes get 413.
 
-        `larger` names paths that take more, and how much.
+        `larger` names paths that take more, and how much; one that ends with a slash stands for what is below it, and for
+        bodies that nobody but the route reads (`arriving`).
         """
         self._counter = counter
         self._app = app
@@ -134,7 +136,10 @@ class Shield:
         return 0, ""
 
     def _most(self, request: Request) -> int:
-        return self._larger.get(request.url.path, self._limit)
+        path = request.url.path
+        if is_binary(request.headers.get("content-type", "")):
+            return self._larger.get(path[: path.rfind("/") + 1], self._limit)
+        return self._larger.get(path, self._limit)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -85,7 +85,7 @@ def build(folder: Path, host: str, box: SecretBox | None = None) -> House:
     history = History(ledger, downloads, FilterStore(database), clock)
     changes = Changes(ledger, Running(), folder / "downloads")
     previews = Previews(engine, handler, downloads, ledger, patience=0.2, rules=rules)
-    images = image_rooms(folder, database, ledger, clock, settings.live, box, engine)
+    images = image_rooms(folder, database, ledger, clock, settings.live, box, engine, audit)
     parts = [
         Part("rules", api=rules_api.router(rules)),
         Part("hooks", api=hooks_api.router(hooks)),

@@ -54,6 +54,7 @@ class PublicKey:
                 "key_invalid",
                 f"'{text.strip()[:100]}' is no public key.",
                 advice=f"Write what 'ferry bundle key' prints at the other site: {KIND} BASE64; or a file with it.",
+                fields={"key": "is no public key"},
             )
         return cls(raw, name)
 
