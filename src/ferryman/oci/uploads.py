@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ferryman.core.errors import Corrupt, FerryError, Invalid, NotFound, Unavailable
+from ferryman.core.errors import Corrupt, Denied, FerryError, Invalid, NotFound, Unavailable
 from ferryman.oci.connection import Connection
 from ferryman.oci.http import Body, Response
 from ferryman.oci.manifest import Descriptor
@@ -20,6 +20,8 @@ from ferryman.oci.session import Ask
 WORTH_SAVING: Final = 8 * 1024 * 1024
 """Bytes from which it pays to remember an upload."""
 _SMALLEST_CHUNK: Final = 1024 * 1024
+_MOST_REFUSED: Final = 2
+"""New tokens in a row that bring nothing further: more of them would not either."""
 _RANGE: Final = re.compile(r"(?:bytes[= ])?0-(\d{1,18})")
 _LOST: Final = frozenset({400, 404, 405, 410, 416})
 _OCTETS: Final = {"Content-Type": "application/octet-stream"}
@@ -68,12 +70,15 @@ class Upload:
             self._mover.close()
 
     def _tries(self) -> None:
-        fruitless, furthest = 0, self._offset
+        fruitless, furthest, refused = 0, self._offset, 0
         while True:
             try:
                 self._send()
             except Unavailable as error:
                 self._close_stream()
+                refused = refused + 1 if error.code == "auth_renewed" and self._offset <= furthest else 0
+                if refused > _MOST_REFUSED:
+                    raise self._refused() from error
                 fruitless = 0 if self._offset > furthest else fruitless + 1
                 furthest = max(furthest, self._offset)
                 if fruitless > self._options.retries or (error.retry_after or 0) > 60:
@@ -169,6 +174,13 @@ class Upload:
         self._chunk = max(_SMALLEST_CHUNK, count // 2)
         return Unavailable(
             "chunk_too_large", f"{self._shown}: the registry takes less than {count:,} bytes at once (413)."
+        )
+
+    def _refused(self) -> Denied:
+        return Denied(
+            "auth_required",
+            f"{self._shown}: the registry refuses the token that was just given for it (401).",
+            advice="Check the right to push there; if it is there, tell who runs the registry.",
         )
 
     def _recover(self, error: Unavailable) -> bool:

@@ -27,6 +27,8 @@ from ferryman.testing.loopback import InThread, free_port, listens
 USER = "ferry"
 PASSWORD = "over the water"
 SERVICE = "ferry-test"
+GRACE = 60
+"""Seconds that docker-registry allows clocks to differ."""
 
 
 class DockerRegistry:
@@ -174,7 +176,8 @@ class TokenServer(InThread):
     """Gives out tokens that docker-registry accepts. Use it as a context manager.
 
     `lifetime` is seconds, `say_lifetime` whether they are told. Nobody gets `public` actions only; `USER` gets what he asks
-    for. `oauth_only` answers GET with 404. Every request is kept in `seen`.
+    for. `oauth_only` answers GET with 404. Every request is kept in `seen`. docker-registry takes tokens for `GRACE` seconds
+    after their end; with `strict` they are signed so that it refuses them when `lifetime` is over.
     """
 
     folder: Path
@@ -182,6 +185,7 @@ class TokenServer(InThread):
     say_lifetime: bool = True
     public: frozenset[str] = frozenset({"pull"})
     oauth_only: bool = False
+    strict: bool = False
     refresh_token: str = "refresh-of-ferry"
     seen: list[TokenRequest] = field(default_factory=list)
     issued: Counter[str] = field(default_factory=Counter)
@@ -227,14 +231,15 @@ class TokenServer(InThread):
     def token(self, user: str, access: list[dict[str, Any]], lifetime: int | None = None) -> str:
         """Sign a token."""
         now = int(time.time())
+        grace = GRACE if self.strict else 0
         head = {"typ": "JWT", "alg": "ES256", "x5c": [base64.b64encode(self._der).decode()]}
         claims = {
             "iss": "ferry",
             "sub": user,
             "aud": SERVICE,
-            "exp": now + (self.lifetime if lifetime is None else lifetime),
-            "nbf": now - 10,
-            "iat": now,
+            "exp": now + (self.lifetime if lifetime is None else lifetime) - grace,
+            "nbf": now - grace - 10,
+            "iat": now - grace,
             "jti": hashlib.sha256(f"{now}{len(self.seen)}".encode()).hexdigest()[:16],
             "access": access,
         }

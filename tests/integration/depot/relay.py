@@ -8,7 +8,10 @@ from typing import Self
 
 
 class Relay(socketserver.ThreadingTCPServer):
-    """Passes connections on to a port. `hold_up` and `hold_down` stop the flow after so many bytes until `release`."""
+    """Passes connections on to a port. `hold_up` and `hold_down` stop the flow after so many bytes until `release`.
+
+    `cut` ends all connections that are open.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -17,6 +20,7 @@ class Relay(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream, self.up, self.down = port, 0, 0
         self.limits = {"up": hold_up, "down": hold_down}
+        self.open: set[socket.socket] = set()
         self.held, self.go, self.lock = threading.Event(), threading.Event(), threading.Lock()
 
     @property
@@ -35,6 +39,14 @@ class Relay(socketserver.ThreadingTCPServer):
     def release(self) -> None:
         self.limits = {"up": 0, "down": 0}
         self.go.set()
+
+    def cut(self) -> None:
+        with self.lock:
+            every = list(self.open)
+        for one in every:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self.release()
 
     def count(self) -> None:
         self.up = self.down = 0
@@ -56,10 +68,14 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         with socket.create_connection(("127.0.0.1", self.server.upstream)) as upstream:
+            with self.server.lock:
+                self.server.open |= {self.request, upstream}
             other = threading.Thread(target=self._pass, args=(self.request, upstream, "up"), daemon=True)
             other.start()
             self._pass(upstream, self.request, "down")
             other.join()
+            with self.server.lock:
+                self.server.open -= {self.request, upstream}
 
     def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with contextlib.suppress(OSError):

@@ -12,11 +12,13 @@ from ferryman.oci.mirrors import parse_mirrors
 from ferryman.oci.options import Login
 from ferryman.oci.ports import ResumeUpload, UploadState
 from ferryman.oci.streams import BytesStream
+from ferryman.testing.docker_registry import PASSWORD, USER, TokenServer
 from ferryman.testing.liar_registry import Fault, LiarRegistry
 from ferryman.transfer.policy import AddressPolicy
 from tests.integration.oci.registries import everything, image, layer, made_up, options, push, put
 
 CONTENT = made_up(3_000_000)
+LOGIN = Login(USER, PASSWORD)
 
 
 @pytest.fixture
@@ -35,6 +37,16 @@ def uploads(liar, method):
     return [(one.status, one.received) for one in liar.seen(method, "/blobs/uploads/")]
 
 
+@pytest.fixture
+def revoked(liar, tmp_path):
+    """The liar wants bearer tokens, and refuses those that the test puts here."""
+    found = set()
+    with TokenServer(tmp_path / "tokens") as tokens:
+        liar.challenge = f'Bearer realm="{tokens.realm}",service="liar"'
+        liar.accepts = lambda sent: sent.startswith("Bearer ") and sent not in found
+        yield tokens, found
+
+
 # reading
 
 
@@ -46,6 +58,53 @@ def test_a_blob_that_breaks_off_goes_on_by_range_and_is_sent_once(liar, client):
     start = int(second.headers["range"].removeprefix("bytes=").rstrip("-"))
     assert 0 < start <= first.sent == 1_000_000
     assert second.sent == len(CONTENT) - start
+
+
+def revoke(liar, tokens_revoked):
+    """Refuse every token that was used so far; return how many were given out."""
+    tokens, found = tokens_revoked
+    found |= {one.headers.get("authorization", "") for one in liar.seen()}
+    return len(tokens.seen)
+
+
+def test_a_token_that_ends_in_the_middle_of_a_blob_is_renewed_once(liar, client, revoked):
+    digest = liar.put("team/app", CONTENT)
+    liar.faults.append(Fault("GET", digest, skip=1, after=1_500_000))
+    with client.source().open_blob(layer(CONTENT)) as stream:
+        view = memoryview(bytearray(len(CONTENT)))
+        at = stream.readinto(view[:1_000_000])
+        given = revoke(liar, revoked)
+        while count := stream.readinto(view[at:]):
+            at += count
+    assert bytes(view) == CONTENT
+    assert len(revoked[0].seen) == given + 1
+    pulled = [(one.status, one.sent) for one in liar.seen("GET", digest) if one.status in {200, 206}]
+    assert pulled == [(200, 1_500_000), (206, 1_500_000)], "each byte once"
+
+
+def test_a_token_that_ends_between_two_parts_is_renewed_once(liar, revoked):
+    given = []
+
+    def tell(_: int) -> None:
+        if not given and sum(received for _, received in uploads(liar, "PATCH")) >= 1_000_000:
+            given.append(revoke(liar, revoked))
+
+    with RegistryClient(liar.host, "team/app", options(chunk=1_000_000, login=LOGIN)) as client:
+        put(client.target(), CONTENT, tell=tell)
+    assert len(revoked[0].seen) == given[0] + 1
+    assert [received for status, received in uploads(liar, "PATCH") if status == 202] == [1_000_000] * 3
+
+
+def test_new_tokens_that_are_refused_too_are_not_asked_for_again_and_again(liar, revoked):
+    begun = liar.accepts
+    liar.accepts = lambda sent: begun(sent) and not any(liar.seen("PATCH"))
+    with (
+        RegistryClient(liar.host, "team/app", options(chunk=1_000_000, login=LOGIN)) as client,
+        pytest.raises(Denied) as caught,
+    ):
+        put(client.target(), CONTENT)
+    assert caught.value.code == "auth_required"
+    assert len(revoked[0].seen) < 12
 
 
 def test_a_blob_opened_in_the_middle_is_fetched_from_there(liar, client):
