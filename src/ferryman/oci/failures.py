@@ -1,6 +1,7 @@
 """From what a registry answers to our errors (distribution-spec, "Error Codes"). Pure; hostile."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,6 +19,10 @@ from ferryman.transfer.failures import UNREACHED
 
 MOST_ERROR: Final = 64 * 1024
 """Bytes of an error's body that are read."""
+_FULL: Final = re.compile(
+    rb'"Err":\s*(?:28|122)\b|no space left on device|disk quota exceeded|insufficient storage', re.IGNORECASE
+)
+"""What registries say in a failure of their own (500) when their disk is full: ENOSPC and EDQUOT, as numbers or in words."""
 _TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530})
 
 
@@ -60,6 +65,8 @@ def answer_error(status: int, what: str, body: bytes = b"", retry_after: float |
     """Return the error for an answer to a request about `what` (a name for people: host and repository)."""
     code, words = said(body)
     tail = f" ({status}: {words})" if words else f" ({status})"
+    if status >= 500 and _FULL.search(body):
+        return _full(what, tail)
     if status == 404:
         return _missing(code, what, tail)
     if temporary(status):
@@ -136,7 +143,11 @@ def _proxy(what: str, tail: str) -> FerryError:
 
 
 def _full(what: str, tail: str) -> FerryError:
-    return Exhausted("registry_full", f"{what}: the registry has no room{tail}.", advice="Make room there.")
+    return Exhausted(
+        "registry_full",
+        f"{what}: the registry has no room{tail}.",
+        advice="Make room there, or ask who runs it; then run the same again: what arrived is not sent again.",
+    )
 
 
 def _unsupported(what: str, tail: str) -> FerryError:

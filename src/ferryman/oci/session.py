@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from ferryman.core.errors import Denied, Invalid, Unavailable
+from ferryman.core.errors import Denied, FerryError, Invalid, Unavailable
 from ferryman.oci.auth import parse_challenges
-from ferryman.oci.failures import MOST_ERROR, answer_error, temporary, tries_for
+from ferryman.oci.failures import MOST_ERROR, answer_error, tries_for
 from ferryman.oci.http import Body, Http, Request, Response
 from ferryman.oci.mirrors import Endpoint
 from ferryman.oci.options import Login, RegistryOptions
@@ -112,12 +112,10 @@ class Registry:
                 continue
             if answer.status < 300 or answer.status in ask.expected:
                 return answer
-            if not temporary(answer.status):
-                raise self._error(answer, ask)
             wait = retry_after(answer.headers.get("retry-after"), time.time())
-            if number == tries or (wait or 0) > _MOST_WAIT:
-                raise self._error(answer, ask, wait)
-            answer.close()
+            refusal = self._error(answer, ask, wait)
+            if not isinstance(refusal, Unavailable) or number == tries or (wait or 0) > _MOST_WAIT:
+                raise refusal
             self._wait(number, wait)
         raise Unavailable("registry_error", f"{ask.what}: the registry failed.")
 
@@ -175,7 +173,7 @@ class Registry:
             self.pace.answered(seconds)
         return answer
 
-    def _error(self, answer: Response, ask: Ask, wait: float | None = None) -> Exception:
+    def _error(self, answer: Response, ask: Ask, wait: float | None = None) -> FerryError:
         body = b""
         try:
             if (answer.length or 0) <= MOST_ERROR:

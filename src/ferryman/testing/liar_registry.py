@@ -174,7 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self._fault and self._fault.status:
             if int(self.headers.get("Content-Length", "0")):
                 self.close_connection = True  # the body was not read
-            body = b'{"errors":[{"code":"UNKNOWN","message":"on purpose"}]}'
+            purpose = b'{"errors":[{"code":"UNKNOWN","message":"on purpose"}]}'
+            body = purpose if self._fault.content is None else self._fault.content
             self._send(self._fault.status, body, {"Content-Type": "application/json", **self._fault.headers})
             return
         if registry.challenge and not registry.accepts(self.headers.get("Authorization", "")):

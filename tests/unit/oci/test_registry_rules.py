@@ -191,6 +191,19 @@ def test_what_registries_answer_becomes_our_errors(status, code, kind, name):
     assert not code or "because" in error.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors":[{"code":"UNKNOWN","detail":{"Enclosed":{"Op":"write","Err":28}}}]}',
+        b'{"errors":[{"code":"UNKNOWN","detail":"write /data: no space left on device"}]}',
+        b"Disk quota exceeded",
+    ],
+)
+def test_a_registry_without_room_is_no_failure_that_passes(body):
+    assert answer_error(500, "quay.io/a:1", body).code == "registry_full"
+    assert answer_error(500, "quay.io/a:1", b'{"Err":280}').code == "registry_error"
+
+
 @given(st.binary(max_size=200))
 def test_any_body_of_an_error_is_read_without_harm(body):
     code, words = said(body)
