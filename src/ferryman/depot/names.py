@@ -250,6 +250,12 @@ class Names(Content):
         """Return the size of a blob that is linked to a repository, None when it is not."""
         return self._read(lambda c: reading.linked_size(c, repository, str(digest)))
 
+    def files_in(self, repository: str, digests: Sequence[Digest]) -> dict[Digest, tuple[Path, int]]:
+        """Return file and size of those of some blobs that are linked to a repository; never write to a file."""
+        texts = {str(digest): digest for digest in digests}
+        found = self._read(lambda c: reading.linked_sizes(c, repository, list(texts)))
+        return {texts[text]: (self._files.blob(texts[text]), size) for text, size in found.items()}
+
     def repositories_of(self, digest: Digest, limit: int = 100) -> list[str]:
         """Return which repositories have a blob or manifest (for mounts without a source)."""
         return self._read(lambda c: content.repositories_of(c, str(digest), _page(limit)))

@@ -2,13 +2,25 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select, tuple_
 
 from ferryman.core.digests import Digest
 from ferryman.depot.model import Change, ManifestEntry, Pin, Ref
-from ferryman.depot.tables import BLOBS, EDGES, HISTORY, LINKS, MANIFESTS, PINS, STATE, TAGS, origin_of
+from ferryman.depot.tables import (
+    BLOBS,
+    EDGES,
+    HISTORY,
+    LINKS,
+    MANIFESTS,
+    PINS,
+    STATE,
+    TAGS,
+    chunks,
+    origin_of,
+)
 from ferryman.oci.manifest import Descriptor
 
 
@@ -179,6 +191,17 @@ def linked_size(connection: Connection, repository: str, digest: str) -> int | N
         .where(LINKS.c.repository == repository, BLOBS.c.digest == digest)
     )
     return connection.execute(statement).scalar()
+
+
+def linked_sizes(connection: Connection, repository: str, digests: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of those of some blobs that a repository has."""
+    statement = select(BLOBS.c.digest, BLOBS.c.size).join(LINKS, LINKS.c.digest == BLOBS.c.digest)
+    statement = statement.where(LINKS.c.repository == repository)
+    return {
+        row.digest: row.size
+        for part in chunks(digests)
+        for row in connection.execute(statement.where(BLOBS.c.digest.in_(part)))
+    }
 
 
 def has_manifest(connection: Connection, repository: str, digest: str) -> bool:

@@ -22,10 +22,11 @@ from ferryman.registry.answers import (
     refusal_answer,
 )
 from ferryman.registry.asked import Asked, Disconnected
-from ferryman.registry.blobs import Blobs, Found
+from ferryman.registry.blobs import Blobs
 from ferryman.registry.cache import Cache, Kept
 from ferryman.registry.errors import Refusal, refusal_of
 from ferryman.registry.lists import Lists
+from ferryman.registry.located import Located
 from ferryman.registry.manifests import Manifests
 from ferryman.registry.ports import OPEN_RULES, Access, Action, Decision, NoUpstreams, Rules, Upstreams
 from ferryman.registry.pushes import Pushes
@@ -82,11 +83,17 @@ class Registry:
     def _made(self, depot: Depot, clock: Clock) -> dict[Kind, Callable[[Asked], Awaitable[Answer]]]:
         """Return who answers for each resource."""
         threads, pushes = self._threads, self._pushes
+        located = Located(depot, threads)
         manifests = Manifests(
-            depot, self._upstreams, self._rules, clock=clock, threads=threads, cache=self._hot
+            depot,
+            self._upstreams,
+            self._rules,
+            clock=clock,
+            threads=threads,
+            cache=self._hot,
+            located=located,
         )
-        sizes: Cache[Found] = Cache(depot.generation)
-        blobs = Blobs(depot, self._upstreams, threads=threads, cache=sizes, pushes=pushes)
+        blobs = Blobs(depot, self._upstreams, threads=threads, located=located, pushes=pushes)
         lists = Lists(depot, self._upstreams, threads)
         pushing = Pushing(
             depot,

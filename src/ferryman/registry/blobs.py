@@ -1,42 +1,30 @@
 """Blobs: sent whole or in part, looked for, taken out of a repository (distribution-spec 1.1, "Pulling blobs")."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
-
 from ferryman.core.digests import Digest
 from ferryman.core.errors import NotFound
 from ferryman.depot.service import Depot
 from ferryman.oci.reference import parse_digest
 from ferryman.registry.answers import SAFE, Answer, empty_answer
 from ferryman.registry.asked import Asked
-from ferryman.registry.cache import Cache
 from ferryman.registry.errors import Refusal
+from ferryman.registry.located import Found, Located
 from ferryman.registry.ports import Arriving, Headers, Upstreams
 from ferryman.registry.pushes import Pushes
 from ferryman.registry.ranges import Unsatisfiable, tags_match, wanted
 from ferryman.registry.threads import Threads
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A blob of a repository: its file and size."""
-
-    path: Path
-    size: int
-
-
 class Blobs:
     """Answers for `/v2/NAME/blobs/DIGEST`."""
 
     def __init__(
-        self, depot: Depot, upstreams: Upstreams, *, threads: Threads, cache: Cache[Found], pushes: Pushes
+        self, depot: Depot, upstreams: Upstreams, *, threads: Threads, located: Located, pushes: Pushes
     ) -> None:
         """Serve what `depot` has and `upstreams` bring. What HEAD finds is held by `pushes`: a push may count on it."""
         self._depot = depot
         self._upstreams = upstreams
         self._threads = threads
-        self._cache = cache
+        self._located = located
         self._pushes = pushes
 
     async def answer(self, asked: Asked) -> Answer:
@@ -45,29 +33,12 @@ class Blobs:
         if asked.method == "DELETE":
             await self._threads.call(self._depot.unlink_blob, asked.repository, digest)
             return empty_answer(202, [])
-        found = await self._find(asked.repository, digest) or await self._fetch(asked.repository, digest)
+        found = await self._located.find(asked.repository, digest) or await self._fetch(
+            asked.repository, digest
+        )
         if asked.method == "HEAD":
             await self._pushes.keep(digest)
         return _send(found, digest, asked)
-
-    async def _find(self, repository: str, digest: Digest) -> Found | None:
-        key = f"{repository}@{digest}"
-        found = self._cache.get(key)
-        if found is None:
-            moment = self._cache.moment()
-            found = await self._threads.call(self._look, repository, digest)
-            if found is not None:
-                self._cache.put(key, found, moment)
-        elif not _there(found):
-            return None
-        return found
-
-    def _look(self, repository: str, digest: Digest) -> Found | None:
-        size = self._depot.blob_size_in(repository, digest)
-        if size is None:
-            return None
-        found = Found(self._depot.path(digest), size)
-        return found if _there(found) else None
 
     async def _fetch(self, repository: str, digest: Digest) -> Found | Arriving:
         brought = (
@@ -75,7 +46,7 @@ class Blobs:
         )
         if not isinstance(brought, bool):
             return brought
-        found = await self._find(repository, digest) if brought else None
+        found = await self._located.find(repository, digest) if brought else None
         if found is None:
             raise NotFound("blob_unknown", f"{repository} has no blob {digest}.")
         return found
@@ -135,8 +106,3 @@ def _part(asked: Asked, etag: str, size: int) -> tuple[int, int] | None:
             f"The blob has {size:,} bytes; '{header[:60]}' is outside of it.",
             headers=((b"content-range", f"bytes */{size}".encode()),),
         ) from None
-
-
-def _there(found: Found) -> bool:
-    """Tell whether the file is there still: a few microseconds, so it is done on the loop."""
-    return os.path.exists(found.path)  # noqa: PTH110 - a third of the time of Path.exists

@@ -15,11 +15,11 @@ MOST_ENTRIES: Final = 20_000
 class Kept:
     """A manifest with its answers made: sending them needs no further work. Never changed once made."""
 
-    __slots__ = ("body", "etag", "head", "lines", "repository", "said", "size", "unchanged")
+    __slots__ = ("body", "etag", "head", "lines", "raw", "repository", "said", "size", "unchanged")
 
     def __init__(self, repository: str, raw: bytes, media_type: str, digest: str) -> None:
         """Make the answers for `raw`, which belongs to `repository`."""
-        self.repository, self.size, self.etag = repository, len(raw), f'"{digest}"'
+        self.repository, self.raw, self.size, self.etag = repository, raw, len(raw), f'"{digest}"'
         self.said: Headers = [(b"docker-content-digest", digest.encode()), (b"etag", self.etag.encode())]
         self.lines: Headers = [
             (b"content-type", media_type.encode("latin-1", "replace")),

@@ -14,6 +14,7 @@ from ferryman.registry.answers import Answer, empty_answer
 from ferryman.registry.asked import Asked, read_body
 from ferryman.registry.cache import Cache, Kept
 from ferryman.registry.errors import Refusal
+from ferryman.registry.located import Located
 from ferryman.registry.ports import Rules, Upstreams
 from ferryman.registry.ranges import tags_match
 from ferryman.registry.threads import Threads
@@ -34,14 +35,16 @@ class Manifests:
         clock: Clock,
         threads: Threads,
         cache: Cache[Kept],
+        located: Located,
     ) -> None:
-        """Serve what `depot` has and `upstreams` bring; `cache` is filled with what was read, by path."""
+        """Serve what `depot` has, read by `located`, and `upstreams` bring; `cache` is filled with what was read, by path."""
         self._depot = depot
         self._upstreams = upstreams
         self._rules = rules
         self._clock = clock
         self._threads = threads
         self._cache = cache
+        self._located = located
 
     async def answer(self, asked: Asked) -> Answer:
         """Answer one request. Raises `Refusal` and errors of the depot."""
@@ -52,28 +55,35 @@ class Manifests:
         return await self._get(asked)
 
     async def _get(self, asked: Asked) -> Answer:
+        kept = self._cache.get(asked.scope["path"])
+        if (
+            kept is None or kept.repository != asked.repository
+        ):  # `?ns=` asks the same path of another repository
+            kept = await self._read(asked)
+        condition = asked.header(b"if-none-match")
+        if condition is not None and tags_match(condition, kept.etag):
+            return Answer(304, [*kept.said, *asked.extra])
+        return Answer(200, [*kept.lines, *asked.extra], kept.raw)
+
+    async def _read(self, asked: Asked) -> Kept:
         reference = asked.route.last
         moment = self._cache.moment()
         manifest = await self._find(asked.repository, _reference(reference))
         kept = Kept(asked.repository, manifest.raw, manifest.media_type, str(manifest.digest))
-        digest = ":" in reference
-        if not asked.extra and (digest or not self._upstreams.covers(asked.repository)):
+        if not asked.extra and (":" in reference or not self._upstreams.covers(asked.repository)):
             self._cache.put(asked.scope["path"], kept, moment)
-        condition = asked.header(b"if-none-match")
-        if condition is not None and tags_match(condition, kept.etag):
-            return Answer(304, [*kept.said, *asked.extra])
-        return Answer(200, [*kept.lines, *asked.extra], manifest.raw)
+        return kept
 
     async def _find(self, repository: str, reference: str) -> Manifest:
         covered = self._upstreams.covers(repository)
         if covered and ":" not in reference and not await self._upstreams.manifest(repository, reference):
             raise _unknown(repository, reference)
         try:
-            return await self._threads.call(self._depot.manifest, repository, reference)
+            return await self._located.manifest(repository, reference)
         except NotFound:
             if not covered or not await self._upstreams.manifest(repository, reference):
                 raise
-        return await self._threads.call(self._depot.manifest, repository, reference)
+        return await self._located.manifest(repository, reference)
 
     async def _put(self, asked: Asked) -> Answer:
         digest, tags = _target(asked)
