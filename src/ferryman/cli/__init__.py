@@ -4,6 +4,7 @@ Words: the *root* is the command tree; a *problem* is an error as `--json` print
 this home. This room decides nothing about jobs or files, and imports late: what a command does not need is not loaded.
 """
 
+import os
 import sys
 
 
@@ -17,4 +18,20 @@ def main() -> int:
         return 0
     from ferryman.cli.start import run  # noqa: PLC0415 - see above
 
-    return run(arguments)
+    code = run(arguments)
+    if "threading" not in sys.modules:
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process without taking the interpreter apart, which takes longer than a quick command's answer.
+
+    Only where no thread can be running and nothing waits for the end.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, AttributeError):  # the reader has gone; the interpreter knows what to do then
+        return
+    os._exit(code)

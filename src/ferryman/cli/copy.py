@@ -3,8 +3,6 @@
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,18 +37,20 @@ def run_command(name: str, arguments: Sequence[str]) -> int:
 
 
 def models_from(words: Words) -> Words:
-    """Return the words with the models of another registry (`--registry`) as what they are. Raises `Invalid`."""
+    """Make the models of another registry (`--registry`) what they are, and return `words`. Raises `Invalid`."""
     registry = words.value("registry")
     if registry is None:
         return words
     from ferryman.oci.ollama import parse_model, parse_registry  # noqa: PLC0415 - loads manifests, which the daemon's way needs none of
 
     host, plain = parse_registry(registry)
-    sources = tuple(
+    words.sources = tuple(
         f"docker://{parse_model(one.partition(':')[2], host)}" if one.lower().startswith(MODEL) else one
         for one in words.sources
     )
-    return replace(words, sources=sources, flags=words.flags | ({"src-plain-http"} if plain else set()))
+    if plain:
+        words.flags.add("src-plain-http")
+    return words
 
 
 def _copy(command: Command, words: Words) -> int:
@@ -106,7 +106,11 @@ def _in_depot(word: str) -> str:
 
 def _listed(name: str, target: str | None, *, in_depot: bool) -> list[tuple[list[str], str]]:
     try:
-        text = sys.stdin.read(_LONGEST_LIST) if name == "-" else Path(name).read_text("utf-8")
+        if name == "-":
+            text = sys.stdin.read(_LONGEST_LIST)
+        else:
+            with open(name, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes longer to load than the list to read
+                text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Invalid(

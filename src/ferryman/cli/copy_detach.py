@@ -1,9 +1,7 @@
 """`ferry copy --detach` and `--through-daemon`: hand the copy to the daemon, and maybe wait for it. Loads little."""
 
 import os
-from base64 import b64encode
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ferryman.cli.copy import report_result
@@ -162,18 +160,21 @@ def _side(words: Words, side: str) -> dict[str, Any]:
 
 def _has_logins() -> bool:
     """Tell whether `docker login` or `podman login` left a file: few machines need what reading it loads."""
-    home, environ = Path.home(), os.environ
+    home, environ = os.path.expanduser("~"), os.environ  # noqa: PTH111 - pathlib is not loaded for it
     places = (
         environ.get("REGISTRY_AUTH_FILE") or "",
         f"{environ.get('XDG_RUNTIME_DIR') or ''}/containers/auth.json",
-        f"{environ.get('XDG_CONFIG_HOME') or home / '.config'}/containers/auth.json",
-        f"{environ.get('DOCKER_CONFIG') or home / '.docker'}/config.json",
+        f"{environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/containers/auth.json",
+        f"{environ.get('DOCKER_CONFIG') or f'{home}/.docker'}/config.json",
     )
     return any(os.path.isfile(place) for place in places)  # noqa: PTH113 - quicker
 
 
 def _add_logins(orders: list[dict[str, Any]]) -> None:
     """Send the logins that are kept for the registries of each order along, where no others are named."""
+    from base64 import b64encode  # noqa: PLC0415 - see below
+    from pathlib import Path  # noqa: PLC0415 - see below
+
     from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - loads 30 modules, and few machines keep logins
     from ferryman.oci.reference import parse_reference  # noqa: PLC0415 - see above
 
@@ -199,7 +200,7 @@ def _add_logins(orders: list[dict[str, Any]]) -> None:
 
 def _text(path: str, option: str) -> str:
     try:
-        with Path(path).expanduser().open(encoding="utf-8") as file:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:  # noqa: PTH111, PTH123 - see `_has_logins`
             return file.read(_LARGEST)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"

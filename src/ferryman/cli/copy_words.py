@@ -1,7 +1,6 @@
 """The words of the commands about images: every option once, read without the command tree, and given to it for the help."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ferryman.cli.get_words import Option
 
@@ -96,8 +95,7 @@ _STORE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One of the commands: its options, and what its help says."""
 
     name: str

@@ -1,15 +1,16 @@
-"""The words of `ferry get`: every option once, read without loading the command tree, and given to it for the help."""
+"""The words of `ferry get`: every option once, read without loading the command tree, and given to it for the help.
+
+Named tuples and a plain class, here and in what else a quick command loads: `dataclasses` takes longer to import than the rest.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from getopt import GetoptError, gnu_getopt
-from typing import Final
+from typing import Final, NamedTuple
 
 from ferryman.core.errors import Invalid
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option: a flag when it has no `metavar`; `many` may be given several times.
 
     `queued` ones are about the queue of the daemon and mean nothing without it.
@@ -125,14 +126,22 @@ EXAMPLES: Final = (
 )
 
 
-@dataclass(slots=True)
 class Words:
     """What was typed. An option that was not given is None, empty or false."""
 
-    sources: tuple[str, ...] = ()
-    values: dict[str, str] = field(default_factory=dict)
-    lists: dict[str, list[str]] = field(default_factory=dict)
-    flags: set[str] = field(default_factory=set)
+    __slots__ = ("flags", "lists", "sources", "values")
+
+    def __init__(
+        self,
+        sources: tuple[str, ...] = (),
+        values: dict[str, str] | None = None,
+        lists: dict[str, list[str]] | None = None,
+    ) -> None:
+        """Begin with `sources`, the texts of options, and no flags."""
+        self.sources = sources
+        self.values = values if values is not None else {}
+        self.lists = lists if lists is not None else {}
+        self.flags: set[str] = set()
 
     def value(self, name: str) -> str | None:
         """Return the text of an option, None when it was not given."""

@@ -6,7 +6,7 @@ import socket
 from typing import Any, Final
 
 from ferryman.core.errors import Denied
-from ferryman.core.home import default_home
+from ferryman.core.home import home_folder
 from ferryman.daemon.announced import find_running
 
 _TIMEOUT: Final = 60.0
@@ -47,7 +47,7 @@ class Quick:
 
     def _exchange(self, request: bytes) -> Any:
         """Return the document of a success with a length; None for every other answer."""
-        with socket.create_connection((self._host, self._port), _TIMEOUT) as connection:
+        with self._connect() as connection:
             connection.sendall(request)
             with connection.makefile("rb") as answer:
                 status = answer.readline(1000).split(None, 2)
@@ -60,6 +60,17 @@ class Quick:
                     return None
                 data = answer.read(length)
         return json.loads(data) if len(data) == length else None
+
+    def _connect(self) -> socket.socket:
+        """Connect, without `create_connection`: it loads the encoding of international names for every host."""
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_TIMEOUT)
+            connection.connect((self._host, self._port))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _again(self, method: str, path: str, body: object, key: str) -> Any:
         from ferryman.cli.client import Client  # noqa: PLC0415 - loads an HTTP library
@@ -75,7 +86,7 @@ def local_client() -> Quick | None:
     if os.environ.get("FERRY_ADDRESS"):
         return None
     try:
-        running = find_running(default_home())
+        running = find_running(home_folder())
     except Denied:
         return None
     host, colon, port = running.address.removeprefix("http://").rpartition(":") if running else ("", "", "")

@@ -3,8 +3,7 @@
 import fcntl
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from ferryman.core.errors import Denied
 
@@ -13,8 +12,7 @@ NOTE = "daemon.json"
 TOKEN = "local.token"  # noqa: S105 - the name of a file
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """A daemon that local commands can talk to."""
 
     address: str
@@ -22,16 +20,16 @@ class Running:
     token: str
 
 
-def find_running(folder: Path) -> Running | None:
+def find_running(folder: "str | os.PathLike[str]") -> Running | None:
     """Return where the daemon of a home is; None when none runs, also when one was killed and could not tidy up.
 
     Raises `Denied` (`home_unreadable`) for the home of somebody else.
     """
     try:
-        if not _is_held(folder / LOCK):
+        if not _is_held(f"{os.fspath(folder)}/{LOCK}"):
             return None
-        note = json.loads((folder / NOTE).read_text())
-        token = (folder / "keys" / TOKEN).read_text().strip()
+        note = json.loads(_text(folder, NOTE))
+        token = _text(folder, f"keys/{TOKEN}").strip()
         return Running(str(note["address"]), int(note["pid"]), token)
     except PermissionError as error:
         raise Denied(
@@ -43,7 +41,12 @@ def find_running(folder: Path) -> Running | None:
         return None
 
 
-def _is_held(lock: Path) -> bool:
+def _text(folder: "str | os.PathLike[str]", name: str) -> str:
+    with open(f"{os.fspath(folder)}/{name}", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is not loaded for it
+        return file.read()
+
+
+def _is_held(lock: str) -> bool:
     handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -3,7 +3,9 @@
 import json
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -241,3 +243,24 @@ def test_a_killed_daemon_is_not_running(daemon, ferry):
     ferry("jobs", "list", code=5)
     assert "No daemon runs" in ferry.err
     assert "ferry up" in ferry.err
+
+
+def test_what_hands_a_copy_to_the_daemon_loads_little():
+    code = (
+        "import sys, ferryman.cli.copy, ferryman.cli.copy_detach\n"
+        "slow = {'dataclasses', 'pathlib', 'inspect', 'threading', 'asyncio', 'urllib.parse', 'typer', 'httpx'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_quick_command_says_everything_before_it_ends(tmp_path):
+    missing = str(tmp_path / "none")
+    copy = [*FERRY, "copy", "--from-list", missing, "depot:", "--through-daemon"]
+    done = subprocess.run([*copy, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "list_unreadable" in done.stdout + done.stderr
+    with Path("/dev/full").open("w") as full:
+        failed = subprocess.run([*copy, "--json"], stdout=full, stderr=full, check=False)
+    assert failed.returncode != 0
