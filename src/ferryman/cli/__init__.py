@@ -24,10 +24,23 @@ def main() -> int:
     return code
 
 
+def command() -> int:
+    """Run this process's command line; `ferry get`, too, leaves at once, for its threads have ended or are waited for by nobody.
+
+    Returns the exit code where something may still have to happen at the end: executors, event loops, log handlers.
+    """
+    code = main()
+    threads = sys.modules.get("threading")
+    ends = {"asyncio", "concurrent.futures", "logging", "multiprocessing"} & sys.modules.keys()
+    if threads and not ends and all(one.daemon for one in threads.enumerate()[1:]):
+        _leave(code)
+    return code
+
+
 def _leave(code: int) -> None:
     """End the process without taking the interpreter apart, which takes longer than a quick command's answer.
 
-    Only where no thread can be running and nothing waits for the end.
+    Only where no thread has work left and nothing waits for the end.
     """
     try:
         sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -36,7 +35,7 @@ class Arrival:
     ) -> None:
         """Know what is wanted; nothing is opened before `open`."""
         self._request, self._boot, self._flusher, self._post = request, boot, flusher, post
-        self._writer = secrets.token_hex(8)
+        self._writer = os.urandom(8).hex()
         self.part: PartFile | None = None
         self.journal: Journal | None = None
         self.target: Path | None = None if request.folder else request.target

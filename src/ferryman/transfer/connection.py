@@ -1,8 +1,10 @@
 """A connected socket and what is known about it."""
 
 import socket
+from typing import TYPE_CHECKING
 
-from ferryman.transfer.tls import TlsSocket
+if TYPE_CHECKING:
+    from ferryman.transfer.tls import TlsSocket
 
 
 class Connection:
@@ -10,7 +12,7 @@ class Connection:
 
     __slots__ = ("fd", "idle_since", "ip", "key", "plain", "sock", "used")
 
-    def __init__(self, sock: socket.socket | TlsSocket, ip: str, key: object) -> None:
+    def __init__(self, sock: "socket.socket | TlsSocket", ip: str, key: object) -> None:
         """Own `sock`."""
         self.sock, self.ip, self.key = sock, ip, key
         self.fd = sock.fileno()

@@ -1,7 +1,6 @@
 """The arriving file: writing it, keeping its pages from filling the memory, and finishing it durably."""
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -22,6 +21,8 @@ _START, _WAIT = 2, 7  # SYNC_FILE_RANGE_WRITE; and WAIT_BEFORE | WRITE | WAIT_AF
 
 
 def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    import ctypes  # noqa: PLC0415 - only big files need it
+
     try:
         function = ctypes.CDLL(None).sync_file_range
     except (OSError, AttributeError):
@@ -129,7 +130,7 @@ class Flusher:
     def __init__(self) -> None:
         """The thread starts with the first region."""
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._range = _sync_file_range()
+        self._range: Callable[[int, int, int, int], int] | None = None
         self._thread: threading.Thread | None = None
         self._waited = 0.0
         self._asked: tuple[float, float] = (time.monotonic(), 0.0)
@@ -165,6 +166,7 @@ class Flusher:
             self._thread.start()
 
     def _run(self) -> None:
+        self._range = _sync_file_range()
         while work := self._queue.get():
             work()
 

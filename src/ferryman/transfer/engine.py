@@ -2,7 +2,6 @@
 
 import os
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 
@@ -102,6 +101,8 @@ class Core:
 
     def _broken(self, error: Exception) -> None:
         """A fault of ours: nothing that is at work can be relied on, so all of it ends with an error."""
+        import traceback  # noqa: PLC0415 - for faults only
+
         detail = "".join(traceback.format_exception(error))
         for task in list(self.tasks):
             task.log("warning", detail)

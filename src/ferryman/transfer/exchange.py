@@ -2,7 +2,6 @@
 
 import os
 import socket
-import ssl
 import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -16,10 +15,10 @@ from ferryman.transfer.failures import shown, tls_error
 from ferryman.transfer.http import Head, host_key, parse_head, request_text
 from ferryman.transfer.pump import READ, WRITE
 from ferryman.transfer.resolve import Address
-from ferryman.transfer.tls import TlsSocket
 from ferryman.transfer.writer import BUFFER, PAGE, WORTH
 
 if TYPE_CHECKING:
+    from ferryman.transfer.tls import TlsSocket
     from ferryman.transfer.wire import Wire
 
 _TURN: Final = BUFFER
@@ -27,7 +26,6 @@ _TURN: Final = BUFFER
 _HEAD_READ: Final = 128 * 1024
 _HEAD_MOST: Final = 64 * 1024
 _SPLICE: Final = 0x01 | 0x02  # SPLICE_F_MOVE | SPLICE_F_NONBLOCK
-_LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class WireExchange:
@@ -189,29 +187,25 @@ class WireExchange:
             return
         if self._parts.scheme == "https":
             try:
-                context = self._wire.contexts.get(self._ask.options)
                 self._pump.unwatch(sock.fileno())
-                self._sock = TlsSocket(sock, context, self._parts.hostname)
+                self._sock = secured = self._wire.secure(sock, self._ask.options, self._parts.hostname)
             except (FerryError, OSError, ValueError) as error:
                 self._end(error if isinstance(error, FerryError) else tls_error(self._ask.url, error))
                 return
-            self._handshake(ip)
+            self._handshake(secured, ip)
             return
         self._send_on(Connection(sock, ip, self._key))
 
-    def _handshake(self, ip: str) -> None:
-        sock = self._sock
-        assert isinstance(sock, TlsSocket)
+    def _handshake(self, sock: "TlsSocket", ip: str) -> None:
         try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
-            self._pump.watch(sock.fileno(), READ, lambda _: self._handshake(ip))
-        except ssl.SSLWantWriteError:
-            self._pump.watch(sock.fileno(), WRITE, lambda _: self._handshake(ip))
+            awaited = sock.do_handshake()
         except (OSError, ValueError) as error:
             self._end(tls_error(self._ask.url, error))
-        else:
+            return
+        if awaited is None:
             self._send_on(Connection(sock, ip, self._key))
+        else:
+            self._pump.watch(sock.fileno(), awaited, lambda _: self._handshake(sock, ip))
 
     # -- request and head -----------------------------------------------------------------------------------------
 
@@ -228,7 +222,7 @@ class WireExchange:
         assert connection
         try:
             sent = connection.sock.send(self._out)
-        except _LATER:
+        except BlockingIOError:
             sent = 0
         except OSError as error:
             self._lost(str(error.strerror or error))
@@ -246,7 +240,7 @@ class WireExchange:
         window = self._wire.buffer[: 4096 if self._sink.limited else _HEAD_READ]
         try:
             count = connection.sock.recv_into(window)
-        except _LATER:
+        except BlockingIOError:
             return
         except OSError as error:
             self._lost(str(error.strerror or error))
@@ -335,12 +329,10 @@ class WireExchange:
                 self._receive_ahead(connection, want)
             else:
                 self._receive(connection, want)
-        except _LATER:
+        except BlockingIOError:
             pass
         except ConnectionError as error:
             self._lost(str(error.strerror or error))
-        except ssl.SSLError as error:
-            self._lost(f"TLS failed ({error.reason or error})")
 
     def _hold(self, want: int) -> None:
         connection = self._connection
@@ -420,7 +412,7 @@ class WireExchange:
                 if not count:
                     return got, True
                 got += count
-        except _LATER:
+        except BlockingIOError:
             pass
         except OSError:
             if not got:

@@ -1,7 +1,6 @@
 """The errors of this room, each with the value that was wrong and what to do. Pure."""
 
 import errno
-import ssl
 from pathlib import Path
 from typing import Final
 
@@ -123,6 +122,8 @@ def curl_error(code: int, message: str, url: str) -> FerryError:
 
 def tls_error(url: str, error: Exception) -> FerryError:
     """Say why no secure connection came about."""
+    import ssl  # noqa: PLC0415 - whoever has such an error has loaded it
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return Denied(
             "certificate_untrusted",

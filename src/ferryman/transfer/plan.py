@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 MiB: Final = 1024 * 1024
@@ -182,6 +181,12 @@ def cut(victim: LaneView, thief_rate: float) -> int:
     return victim.pos + keep if keep >= 16 * 1024 else victim.pos
 
 
+def median(values: Sequence[float]) -> float:
+    """The middle of at least one value, of two middles their mean. The standard library's loads fractions and decimals."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
 class SlowStart:
     """How many lanes to use: 1→2→4→8…, doubled when as many answers came as lanes were new."""
 
@@ -218,7 +223,7 @@ class Paces:
         if count < STEAL_MIN or seconds <= 0:
             return
         self._known.append((count / seconds, first_byte))
-        if count / seconds >= median(rate for rate, _ in self._known) / 2:
+        if count / seconds >= median([rate for rate, _ in self._known]) / 2:
             self._patience = Pace().patience
 
     def robbed(self) -> None:

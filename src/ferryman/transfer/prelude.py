@@ -1,7 +1,5 @@
 """Asking a checksum file before the transfer it belongs to. Blocking parts are small; runs on the loop."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,8 @@ class Prelude:
 
     def __init__(self, request: Request, then: Then) -> None:
         """Make a folder of its own for the file; `then` is called with the digest or the error."""
+        import tempfile  # noqa: PLC0415 - few transfers have a checksum file, and it loads every compressor
+
         assert request.checksum_url
         self._request, self._url, self._then = request, request.checksum_url, then
         self._folder = Path(tempfile.mkdtemp(prefix="ferry-"))
@@ -45,5 +45,7 @@ class Prelude:
         except FerryError as reason:
             error = reason
         finally:
+            import shutil  # noqa: PLC0415 - see above
+
             shutil.rmtree(self._folder, ignore_errors=True)
         self._then(digest, error)

@@ -1,8 +1,8 @@
 """What callers use: an `Engine` that runs transfers on its own thread, and a `Transfer` to watch, stop and await."""
 
+import contextlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Unavailable
 from ferryman.transfer.engine import Core
 from ferryman.transfer.model import Limits, Request, Result, Snapshot
+from ferryman.transfer.outcome import Outcome
 from ferryman.transfer.prelude import Prelude
 from ferryman.transfer.task import Task
 
@@ -30,8 +31,7 @@ class Transfer:
         """Made by `Engine.submit` only."""
         self.request = request
         self._core = core
-        self._future: Future[Result] = Future()
-        self._future.set_running_or_notify_cancel()
+        self._outcome: Outcome[Result] = Outcome()
         self._log = log or _silent
         if request.checksum_url and not request.checksum:
             prelude = Prelude(request, self._after_prelude)
@@ -57,21 +57,30 @@ class Transfer:
 
     def done(self) -> bool:
         """Whether it ended, well or not."""
-        return self._future.done()
+        return self._outcome.done()
 
     def wait(self, timeout: float | None = None) -> Result:
         """Block until it ended. Raises its `FerryError`, `Stopped`, or `TimeoutError` (it goes on then)."""
-        return self._future.result(timeout)
+        return self._outcome.wait(timeout)
 
     async def result(self) -> Result:
         """Await the end. Raises like `wait`; cancelling the waiter leaves the transfer running."""
         import asyncio  # noqa: PLC0415 - a fifth of the start of `ferry get`, which never awaits
 
-        return await asyncio.shield(asyncio.wrap_future(self._future))
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the waiter's loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+        self._outcome.when_set(tell)
+        await ended.wait()
+        return self._outcome.wait(0)
 
     def add_done_callback(self, fn: Callable[["Transfer"], None]) -> None:
-        """Call `fn` when it ended, at once when it has."""
-        self._future.add_done_callback(lambda _: fn(self))
+        """Call `fn` when it ended, at once when it has; it must not raise."""
+        self._outcome.when_set(lambda: fn(self))
 
     def begin(self) -> None:
         """Hand the transfer to the loop. Called once, by the engine."""
@@ -85,10 +94,9 @@ class Transfer:
         self._core.add(self._task)
 
     def _report(self, result: Result | None, error: BaseException | None) -> None:
-        if result is not None:
-            self._future.set_result(result)
-        else:
-            self._future.set_exception(error or Unavailable("transfer_failed", "The transfer failed."))
+        if result is None and error is None:
+            error = Unavailable("transfer_failed", "The transfer failed.")
+        self._outcome.set(result, error)
 
 
 class Engine:

@@ -1,6 +1,5 @@
 """Small texts that belong to a file, such as its checksum file or a Metalink: fetched whole, by the same engine."""
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +37,8 @@ def fetch_small(
     engine: Engine, url: str, *, options: Options, beside: str, allow: AddressRule | None
 ) -> bytes:
     """Fetch the text at `url` and return its bytes; blocks. Raises what the transfer raises; leaves nothing on disk."""
+    import tempfile  # noqa: PLC0415 - few transfers have such texts, and it loads every compressor
+
     with tempfile.TemporaryDirectory(prefix="ferry-", ignore_cleanup_errors=True) as name:
         request = small_request(url, Path(name), options=options, beside=beside, allow=allow)
         transfer = engine.submit(request)

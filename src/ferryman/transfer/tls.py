@@ -8,23 +8,27 @@ from typing import Final
 
 from ferryman.core.errors import Invalid
 from ferryman.transfer.model import Options
+from ferryman.transfer.pump import READ, WRITE
 
-_RAW: Final = 256 * 1024
+RAW: Final = 256 * 1024
+"""Bytes that are worth reading from a socket at once."""
 
 
 class TlsSocket:
     """TLS over a non-blocking socket, with reads as large as the socket has data: few system calls, many records.
 
-    `recv_into` and `send` behave like a socket's, but fill and take more than one record; they raise
-    `ssl.SSLWantReadError` or `BlockingIOError` when they have to wait for the socket.
+    `recv_into` and `send` behave like a socket's, but fill and take more than one record; they raise `BlockingIOError`
+    when they have to wait for the socket and `ConnectionError` when what came is not TLS. Loop only.
     """
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, name: str | None) -> None:
-        """Own `sock`."""
+    def __init__(
+        self, sock: socket.socket, context: ssl.SSLContext, name: str | None, raw: memoryview
+    ) -> None:
+        """Own `sock`. `raw` is for reading from it, shared by all: every read leaves it with nothing that matters."""
         self._sock = sock
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
-        self._raw = memoryview(bytearray(16 * 1024))
+        self._raw = raw
         self._unsent = b""
 
     def fileno(self) -> int:
@@ -35,20 +39,25 @@ class TlsSocket:
         """Close without a farewell: what counts was read already."""
         self._sock.close()
 
-    def do_handshake(self) -> None:
-        """Go on with the handshake. Raises `ssl.SSLWantReadError` or `ssl.SSLWantWriteError` to be called again."""
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._fill()
-            except ssl.SSLError:
-                self._outgoing_quietly()
-                raise
-            else:
-                self._flush()
-                return
+    def do_handshake(self) -> int | None:
+        """Go on with the handshake: what to wait for before the next call, or None when it is done. Raises `ssl.SSLError`."""
+        try:
+            while True:
+                try:
+                    self._tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    self._flush()
+                    self._fill()
+                except ssl.SSLError:
+                    self._outgoing_quietly()
+                    raise
+                else:
+                    self._flush()
+                    return None
+        except ssl.SSLWantReadError:
+            return READ
+        except ssl.SSLWantWriteError:
+            return WRITE
 
     def send(self, data: bytes) -> int:
         """Encrypt all of `data`; raises `BlockingIOError` when it could not be sent at once: call again with nothing new."""
@@ -61,7 +70,7 @@ class TlsSocket:
         return len(data)
 
     def recv_into(self, view: memoryview) -> int:
-        """Fill `view` as far as there is data; 0 is the end the other side announced. Raises `ssl.SSLError`, `OSError`."""
+        """Fill `view` as far as there is data; 0 is the end the other side announced."""
         got, wanted, read = 0, len(view), self._tls.read  # a record each, 65,536 of them in a GiB
         while got < wanted:
             try:
@@ -69,11 +78,13 @@ class TlsSocket:
             except ssl.SSLWantReadError:
                 try:
                     self._fill()
-                except (BlockingIOError, ssl.SSLWantReadError):
+                except ssl.SSLWantReadError as error:
                     if got:
                         return got
-                    raise
+                    raise BlockingIOError from error
                 continue
+            except ssl.SSLError as error:
+                raise ConnectionError(f"TLS failed ({error.reason or error})") from error
             if not count:
                 break
             got += count  # type: ignore[operator]  # with a buffer it is a number
@@ -86,8 +97,6 @@ class TlsSocket:
             raise ssl.SSLWantReadError from error
         if count:
             self._incoming.write(self._raw[:count])
-            if count == len(self._raw) < _RAW:
-                self._raw = memoryview(bytearray(_RAW))  # much is coming: worth a larger buffer
         else:
             self._incoming.write_eof()
 

@@ -7,9 +7,10 @@ when much is there at once, written by a thread of their own (`writer`).
 import contextlib
 import fcntl
 import os
+import socket
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ferryman.core.errors import Denied
 from ferryman.transfer.carrier import Ask, Sink
@@ -17,8 +18,11 @@ from ferryman.transfer.connection import Connection
 from ferryman.transfer.exchange import WireExchange
 from ferryman.transfer.pump import READ, Pump
 from ferryman.transfer.resolve import Resolver
-from ferryman.transfer.tls import Contexts
 from ferryman.transfer.writer import Writer
+
+if TYPE_CHECKING:
+    from ferryman.transfer.model import Options
+    from ferryman.transfer.tls import Contexts, TlsSocket
 
 _BUFFER: Final = 1024 * 1024
 _IDLE_SECONDS: Final = 30.0
@@ -32,7 +36,8 @@ class Wire:
         self.pump = pump
         self.buffer = memoryview(bytearray(_BUFFER))
         self.resolver = Resolver(pump.post)
-        self.contexts = Contexts()
+        self._contexts: Contexts | None = None
+        self._raw = memoryview(b"")
         self.writer = Writer(pump.post)
         self._idle: dict[object, list[Connection]] = {}
         self._pipe: tuple[int, int] | None = None
@@ -60,6 +65,14 @@ class Wire:
         connection.idle_since = time.monotonic()
         self._idle.setdefault(connection.key, []).append(connection)
         self.pump.watch(connection.fd, READ, lambda _: self._drop(connection))
+
+    def secure(self, sock: socket.socket, options: "Options", host: str | None) -> "TlsSocket":
+        """Speak TLS with `host` over a connected socket. Raises `Invalid`, `OSError`, `ValueError`."""
+        from ferryman.transfer.tls import RAW, Contexts, TlsSocket  # noqa: PLC0415 - plain HTTP needs no OpenSSL
+
+        if self._contexts is None:
+            self._contexts, self._raw = Contexts(), memoryview(bytearray(RAW))
+        return TlsSocket(sock, self._contexts.get(options), host, self._raw)
 
     def pipe(self) -> tuple[int, int]:
         """The shared, empty pipe."""

@@ -337,11 +337,26 @@ def test_version_starts_nothing(ferry, tmp_path):
     assert ferry("-V") == f"ferry {__version__}\n"
 
 
+@pytest.mark.parametrize(("name", "wanted"), [("file.bin", 0), ("missing.bin", 3)])
+def test_the_command_leaves_with_its_code_and_with_all_it_said(server, file, tmp_path, name, wanted):
+    code = (
+        f"import sys; sys.argv = ['ferry', 'get', {server.url('/' + name)!r}]\n"
+        "from ferryman.cli import command\nsys.exit(command())"
+    )
+    done = subprocess.run(
+        [FERRY[0], "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=30
+    )
+    assert done.returncode == wanted
+    assert name in (done.stderr if wanted else done.stdout)
+    assert (tmp_path / name).exists() is not bool(wanted)
+
+
 def test_get_loads_no_heavy_library(server, file, tmp_path):
     code = (
         f"import sys; sys.argv = ['ferry', 'get', {server.url('/file.bin')!r}, '-q']\n"
         "from ferryman.cli import main\nassert main() == 0\n"
-        "heavy = {'pydantic', 'fastapi', 'sqlalchemy', 'typer', 'rich', 'cryptography', 'pycurl', 'granian'}\n"
+        "heavy = {'pydantic', 'fastapi', 'sqlalchemy', 'typer', 'rich', 'cryptography', 'pycurl', 'granian',\n"
+        " 'ssl', 'logging', 'statistics', 'tempfile', 'concurrent.futures'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     done = subprocess.run(
