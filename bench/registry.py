@@ -3,7 +3,8 @@
     python -m bench.registry [--rounds N] [--base MB] [--own MB]
 
 Both begin empty in each round, in turns. Skopeo runs once for each of the 20 images, into one OCI layout. Only ratios of one
-run count: the disk and the processors are those of this machine.
+run count: the disk and the processors are those of this machine. The last line is the pull from nginx, with the same content as
+plain files: what is left of the time when a server does next to nothing is skopeo's own.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import uvloop
 from bench.daemon import Daemon
 from ferryman.testing.docker_registry import DockerRegistry
 from ferryman.testing.images import Images, Made
+from ferryman.testing.nginx import Nginx
 
 CLIENTS = 50
 SECONDS = 3.0
@@ -183,6 +185,30 @@ def measure(peer: Peer, folder: Path, images: Images, family: Sequence[Made], fi
     figures.add(READ, rate, (peer.cpu() - before) / max(1.0, rate * (SECONDS + 0.5)))
 
 
+@contextmanager
+def plain(folder: Path, images: Images, family: Sequence[Made]) -> Iterator[Peer]:
+    """An nginx with what skopeo asks for as files."""
+    place = folder / "www" / "v2" / REPOSITORY
+    (place / "manifests").mkdir(parents=True)
+    (place / "blobs").mkdir()
+    (folder / "www" / "v2" / "index.html").write_text("{}")
+    for blob in (images.folder / "blobs" / "sha256").iterdir():
+        os.link(blob, place / "blobs" / f"sha256:{blob.name}")
+    for made in family:
+        os.link(place / "blobs" / str(made.digest), place / "manifests" / str(made.tag))
+    with Nginx(folder / "nginx", folder / "www", media_type=family[0].media_type) as server:
+        yield Peer(f"127.0.0.1:{server.port}", "", server.pid)
+
+
+def floor(folder: Path, images: Images, family: Sequence[Made], figures: Figures) -> None:
+    """Pull once from nginx."""
+    with plain(folder, images, family) as peer:
+        before, began = peer.cpu(), time.monotonic()
+        pull(peer, folder / "pulled", family)
+        figures.add(PULL, time.monotonic() - began, peer.cpu() - before)
+    shutil.rmtree(folder)
+
+
 def table(found: dict[str, Figures]) -> int:
     """Print the comparison; return 1 when a ratio is missed."""
     print(f"{'case':<32}{'ours':>12}{'CPU s':>9}{'theirs':>12}{'CPU s':>9}{'ratio':>8}{'at most':>9}")
@@ -199,6 +225,9 @@ def table(found: dict[str, Figures]) -> int:
             f"{case:<32}{f'{mine:{form}} {unit}':>12}{f'{cpu:{digits}}':>9}{f'{other:{form}} {unit}':>12}"
             f"{f'{other_cpu:{digits}}':>9}{ratio:8.2f}{most:9.2f}  {verdict}"
         )
+    pulled, cpu = (median(values[PULL]) for values in (found["nginx"].values, found["nginx"].cpu))
+    ratio = pulled / median(found["theirs"].values[PULL])
+    print(f"{'pull of the same from nginx':<32}{f'{pulled:.2f} s':>12}{cpu:9.2f}{'':>21}{ratio:8.2f}")
     return int(missed)
 
 
@@ -212,7 +241,7 @@ def main() -> int:
     if not shutil.which("skopeo") or not DockerRegistry.program():
         print("skopeo and docker-registry are needed", file=sys.stderr)
         return 1
-    found = {"ours": Figures(), "theirs": Figures()}
+    found = {"ours": Figures(), "theirs": Figures(), "nginx": Figures()}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         images = Images(Path(name) / "made")
         family = images.family(COUNT, options.base * 1_000_000, options.own * 1_000_000)
@@ -223,6 +252,7 @@ def main() -> int:
                 with start(place) as peer:
                     measure(peer, place, images, family, found[who])
                 shutil.rmtree(place, ignore_errors=True)
+            floor(Path(name) / "nginx", images, family, found["nginx"])
             turns.reverse()
     print(
         f"{COUNT} images, {options.base} MB shared, {options.own} MB own each; {options.rounds} rounds, medians"

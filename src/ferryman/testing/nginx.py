@@ -19,7 +19,7 @@ http {{
     access_log off;
     sendfile on;
     tcp_nopush on;
-    default_type application/octet-stream;
+    default_type {media_type};
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -39,11 +39,17 @@ class Nginx:
     """Serves `root`. `rate` limits every connection (bytes per second); `certificate` is paths of it and its key."""
 
     def __init__(
-        self, folder: Path, root: Path, *, rate: int = 0, certificate: tuple[Path, Path] | None = None
+        self,
+        folder: Path,
+        root: Path,
+        *,
+        rate: int = 0,
+        certificate: tuple[Path, Path] | None = None,
+        media_type: str = "application/octet-stream",
     ) -> None:
-        """Prepare; entering starts. `folder` is nginx's own."""
+        """Prepare; entering starts. `folder` is nginx's own; `media_type` is that of every file."""
         self.folder, self.root = folder, root
-        self.rate, self.certificate = rate, certificate
+        self.rate, self.certificate, self.media_type = rate, certificate, media_type
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,6 +57,12 @@ class Nginx:
     def program() -> str | None:
         """Path of nginx, or None when it is not installed."""
         return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+    @property
+    def pid(self) -> int:
+        """Process id, while it runs."""
+        assert self._process
+        return self._process.pid
 
     def url(self, name: str) -> str:
         """Address of a file below the root."""
@@ -97,6 +109,7 @@ class Nginx:
             port=self.port,
             ssl=" ssl" if self.certificate else "",
             tls=tls,
+            media_type=self.media_type,
             rate=f"limit_rate {self.rate};" if self.rate else "",
         )
 
