@@ -1,10 +1,8 @@
 """The depot of this home for its commands; a daemon may use it at the same time."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferryman.cli.local import actor
@@ -27,28 +25,29 @@ class InForce:
 
     def __init__(self, settings: "Settings", database: "Database") -> None:
         """Lay what `database` has over `settings`."""
-        self._settings, self._database = settings, database
+        self._given, self._database = settings, database
 
     @property
     def bytes(self) -> int:
         """The quota."""
-        return self._now.depot_bytes
+        return self.settings.depot_bytes
 
     @property
     def rules(self) -> str:
         """The rules for tags."""
-        return self._now.depot_retention
+        return self.settings.depot_retention
 
     @cached_property
-    def _now(self) -> "Settings":
+    def settings(self) -> "Settings":
+        """All settings."""
         from ferryman.accounts.audit import Audit  # noqa: PLC0415 - loads the database
         from ferryman.settings.service import SettingsService  # noqa: PLC0415 - loads the database
 
-        keys = self._settings.home / "keys"
+        keys = self._given.home / "keys"
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         clock, box = SystemClock(), SecretBox(keys / "secret.key")
         audit = Audit(self._database, clock)
-        return SettingsService(self._database, Live(self._settings), audit, clock, box).load_now()
+        return SettingsService(self._database, Live(self._given), audit, clock, box).load_now()
 
 
 @contextmanager
@@ -84,22 +83,27 @@ def opened(*, create: bool = False) -> "Iterator[Depot]":
 
 @contextmanager
 def repairing(depot: "Depot", *, plain_http: bool) -> "Iterator[Repair]":
-    """Give what fetches lost content again, with the logins that `docker login` and `podman login` keep."""
-    from ferryman.depot.repair import Repair  # noqa: PLC0415 - loads the registry client
-    from ferryman.oci.authfile import AuthFiles  # noqa: PLC0415 - see above
-    from ferryman.oci.client import RegistryClient  # noqa: PLC0415 - see above
-    from ferryman.oci.options import RegistryOptions  # noqa: PLC0415 - see above
-    from ferryman.oci.session import Registries  # noqa: PLC0415 - see above
+    """Give what fetches lost content again, with the logins, mirrors and upstreams of this home and user."""
+    import functools  # noqa: PLC0415 - with the rest
+    from contextlib import closing  # noqa: PLC0415 - with the rest
 
-    registries = Registries(
-        RegistryOptions(plain_http=plain_http, logins=AuthFiles(os.environ, Path.home()).login)
+    from ferryman.cli.copy_sides import mirrors_of  # noqa: PLC0415 - loads the registry client
+    from ferryman.daemon.upkeep import through_of  # noqa: PLC0415 - loads the daemon
+    from ferryman.depot.bundles.again import pieces_again  # noqa: PLC0415 - loads cryptography
+    from ferryman.depot.bundles.keys import Keys  # noqa: PLC0415 - see above
+    from ferryman.depot.reaching import (  # noqa: PLC0415 - loads the registry client
+        Reaching,
+        local_options,
+        logins_of,
     )
-    try:
-        yield Repair(
-            depot, lambda host, repository: RegistryClient(host, repository, registries=registries).source()
-        )
-    finally:
-        registries.close()
+    from ferryman.depot.repair import Repair  # noqa: PLC0415 - see above
+    from ferryman.oci.options import RegistryOptions  # noqa: PLC0415 - see above
+
+    settings = load_settings()
+    home, live = settings.home, Live(InForce(settings, depot.database).settings)
+    options = RegistryOptions(plain_http=plain_http, logins=logins_of(home), mirrors=mirrors_of(home))
+    with closing(Reaching(options, through_of(home, live), local_options(options))) as reach:
+        yield Repair(depot, reach, functools.partial(pieces_again, Keys(home / "keys")))
 
 
 def by_hand(depot: "Depot") -> Origin:

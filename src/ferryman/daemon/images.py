@@ -119,7 +119,7 @@ def image_rooms(
         CopyHandler(rooms, private=lambda: live.now().private_addresses != "deny"),
         Copies(ledger, live, box),
         ledger,
-        upkeep_rooms(depot, ledger, clock, live),
+        upkeep_rooms(depot, ledger, clock, live, home),
         _bundle_rooms(home, depot, clock, live, audit),
     )
 

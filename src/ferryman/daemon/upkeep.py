@@ -1,13 +1,18 @@
 """Builds what keeps the depot well: the handlers of clean-ups and checks, their API, and the nightly clean-up."""
 
-import os
+import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ferryman.core.access_lines import parse_upstreams
 from ferryman.core.clock import Clock
 from ferryman.core.live import Live
+from ferryman.daemon.registry import options_of as upstream_options
+from ferryman.depot.bundles.again import pieces_again
+from ferryman.depot.bundles.keys import Keys
+from ferryman.depot.reaching import Reaching, Through, local_options, logins_of
 from ferryman.depot.repair import Repair
 from ferryman.depot.service import Depot
 from ferryman.images import api_depot
@@ -18,10 +23,7 @@ from ferryman.images.gc_handler import GcHandler
 from ferryman.images.upkeep import FSCK, GC, Nightly, Upkeep
 from ferryman.jobs.ports import Handler
 from ferryman.jobs.service import Ledger
-from ferryman.oci.authfile import AuthFiles
-from ferryman.oci.client import RegistryClient
 from ferryman.oci.options import RegistryOptions
-from ferryman.oci.session import Registries
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.web.part import Part
 
@@ -48,18 +50,23 @@ class UpkeepRooms:
         return Part("depot", api=api_depot.router(self.depot, self.upkeep, self.clock))
 
 
-def upkeep_rooms(depot: Depot, ledger: Ledger, clock: Clock, live: Live) -> UpkeepRooms:
+def through_of(home: Path, live: Live) -> list[Through]:
+    """Return the registries that images are pulled through now."""
+    return [
+        Through(one.name, one.host, upstream_options(one, home, live))
+        for one in parse_upstreams(live.now().registry_upstreams)
+    ]
+
+
+def upkeep_rooms(depot: Depot, ledger: Ledger, clock: Clock, live: Live, home: Path) -> UpkeepRooms:
     """Build them for `depot`; clean-ups and checks are jobs of `ledger`."""
 
     @contextmanager
     def repairing(plain_http: bool) -> Iterator[Repair]:
         rule = AddressPolicy(private=live.now().private_addresses != "deny")
-        logins = AuthFiles(os.environ, Path.home()).login
-        registries = Registries(RegistryOptions(plain_http=plain_http, logins=logins, allow=rule))
-        try:
-            yield Repair(depot, lambda host, name: RegistryClient(host, name, registries=registries).source())
-        finally:
-            registries.close()
+        options = RegistryOptions(plain_http=plain_http, logins=logins_of(home), allow=rule)
+        with closing(Reaching(options, through_of(home, live), local_options(options))) as reach:
+            yield Repair(depot, reach, functools.partial(pieces_again, Keys(home / "keys")))
 
     upkeep = Upkeep(ledger)
     return UpkeepRooms(

@@ -1,19 +1,21 @@
 """Statements about blobs: what is there, what came, what was lost."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, delete, select, update
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Exhausted
 from ferryman.core.units import format_size
-from ferryman.depot.model import Blob
+from ferryman.depot.model import Blob, Origin
 from ferryman.depot.tables import (
     BLOBS,
     HELD,
     LINKS,
     LOST,
     MANIFESTS,
+    ORIGINS,
     STATE,
     add,
     blob_of,
@@ -23,6 +25,9 @@ from ferryman.depot.tables import (
     put,
     upsert,
 )
+
+LONGEST_SOURCE: Final = 1000
+"""Characters of an origin that is remembered beside the first: a longer one is cut, and cannot be asked again."""
 
 
 def find(connection: Connection, digest: Digest) -> Blob | None:
@@ -56,9 +61,28 @@ def add_blob(connection: Connection, blob: Blob, quota: int, holder: str | None)
 
     With `holder` it is held at once. Raises `Exhausted` (`depot_full`).
     """
+    return add_blobs(connection, [(blob, holder)], quota)[blob.digest]
+
+
+def add_blobs(
+    connection: Connection, blobs: Sequence[tuple[Blob, str | None]], quota: int
+) -> dict[Digest, Blob]:
+    """Record many blobs with who holds each, as `add_blob` does one: all or none."""
+    held = [{"holder": holder, "digest": str(blob.digest)} for blob, holder in blobs if holder is not None]
+    put(connection, HELD, held)
+    found: dict[Digest, Blob] = {}
+    size = 0
+    for blob, _ in sorted(blobs, key=lambda one: str(one[0].digest)):  # nobody waits in a circle
+        if blob.digest not in found:
+            found[blob.digest] = kept = _add(connection, blob)
+            size += blob.size if kept is blob else 0
+    if size:
+        _count(connection, size, quota)
+    return found
+
+
+def _add(connection: Connection, blob: Blob) -> Blob:
     digest = str(blob.digest)
-    if holder is not None:
-        put(connection, HELD, [{"holder": holder, "digest": digest}])
     row = {
         "digest": digest,
         "size": blob.size,
@@ -70,7 +94,6 @@ def add_blob(connection: Connection, blob: Blob, quota: int, holder: str | None)
     if connection.execute(adding, row).first() is None:  # also when another process was faster just now
         return find(connection, blob.digest) or blob
     connection.execute(delete(LOST).where(LOST.c.digest == digest))
-    _count(connection, blob.size, quota)
     return blob
 
 
@@ -104,6 +127,7 @@ def set_lost(connection: Connection, blob: Blob, now: float, detail: str, set_as
     connection.execute(delete(LOST).where(LOST.c.digest == digest))
     if connection.execute(delete(BLOBS).where(BLOBS.c.digest == digest)).rowcount:
         add(connection, "used", -blob.size)
+    remember(connection, [(digest, blob.origin)])
     put(
         connection,
         LOST,
@@ -120,6 +144,29 @@ def set_lost(connection: Connection, blob: Blob, now: float, detail: str, set_as
     )
     add(connection, "generation", 1)
     return repositories_of(connection, digest, 20)
+
+
+def remember(connection: Connection, origins: Iterable[tuple[str, Origin]]) -> None:
+    """Add to the places that contents (digests as texts) come from; the first time and job of each place stay."""
+    rows = [
+        {
+            "digest": digest,
+            "source": origin.source,
+            "at": origin.at,
+            "job": origin.job[:36] if origin.job else None,
+        }
+        for digest, origin in origins
+        if len(origin.source) <= LONGEST_SOURCE
+    ]
+    put(connection, ORIGINS, rows)
+
+
+def origins(connection: Connection, digest: str) -> list[Origin]:
+    """Return every place that content came from, the newest first."""
+    rows = connection.execute(
+        select(ORIGINS).where(ORIGINS.c.digest == digest).order_by(ORIGINS.c.at.desc(), ORIGINS.c.source)
+    )
+    return [Origin(row.source, row.at, row.job) for row in rows]
 
 
 def lost(connection: Connection) -> list[tuple[Blob, str, str | None]]:

@@ -50,13 +50,17 @@ class Files:
 
     def settle(self, arrived: Path, digest: Digest) -> None:
         """Give durable content its name, durably. What had the name before is replaced by the same."""
+        sync_folder(self.name(arrived, digest))
+
+    def name(self, arrived: Path, digest: Digest) -> Path:
+        """Give durable content its name; durable once the folder, which is returned, is synced."""
         place = self.blob(digest)
         try:
             arrived.rename(place)
         except FileNotFoundError:
             self._make_folders(digest.algorithm)
             arrived.rename(place)
-        sync_folder(place.parent)
+        return place.parent
 
     def _make_folders(self, algorithm: str) -> None:
         """Make all folders of an algorithm at once: one sync instead of 256."""

@@ -1,7 +1,7 @@
 """Names for content: repositories, manifests, tags and what follows from them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -267,6 +267,19 @@ class Names(Content):
     def lost_size(self, digest: Digest) -> int | None:
         """Return how many bytes a blob had that a check found lost; None when it is not lost."""
         return self._read(lambda c: content.lost_size(c, str(digest)))
+
+    def origins(self, digest: Digest) -> list[Origin]:
+        """Return every place a blob came from, also when it was there already, the newest first."""
+        return self._read(lambda c: content.origins(c, str(digest)))
+
+    def remember(self, origins: Iterable[tuple[Digest, Origin]]) -> None:
+        """Add to the places that contents came from. Idempotent."""
+        rows = [(str(digest), origin) for digest, origin in origins]
+        self.database.write_now(lambda c: content.remember(c, rows))
+
+    def tags_that_named(self, digest: Digest, limit: int = 20) -> list[str]:
+        """Return tags, of whatever repository, that name or named a manifest; the newest first."""
+        return self._read(lambda c: reading.tags_that_named(c, str(digest), _page(limit)))
 
     def users(self, digest: Digest, limit: int = 100) -> list[str]:
         """Return references that need a blob; manifests (`REPOSITORY@DIGEST`) when no reference does."""

@@ -177,6 +177,18 @@ def history(connection: Connection, repository: str, name: str | None, limit: in
     ]
 
 
+def tags_that_named(connection: Connection, digest: str, limit: int) -> list[str]:
+    """Return tags that name or named a manifest, the newest first."""
+    statement = (
+        select(HISTORY.c.tag)
+        .where(HISTORY.c.digest == digest)
+        .group_by(HISTORY.c.tag)
+        .order_by(func.max(HISTORY.c.id).desc())
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())
+
+
 def pins(connection: Connection) -> list[Pin]:
     """Return all pins."""
     rows = connection.execute(select(PINS).order_by(PINS.c.target))

@@ -55,6 +55,7 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
     named = blobs if not arriving.incomplete else [str(blob.digest) for blob in manifest.blobs]
     content.add_blob(connection, arriving.blob, arriving.quota, arriving.holder)
     digest, now = str(manifest.digest), arriving.blob.created_at
+    content.remember(connection, [(one, arriving.blob.origin) for one in dict.fromkeys([digest, *blobs])])
     edges = dict.fromkeys(named, False) | dict.fromkeys(children, True)
     put(
         connection,

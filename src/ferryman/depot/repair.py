@@ -1,88 +1,146 @@
-"""Brings lost content again, from where it came."""
+"""Brings lost content again, from where it came: every place that is known is tried in turn."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 from ferryman.core.digests import Digest
-from ferryman.core.errors import FerryError
+from ferryman.core.errors import Corrupt, FerryError, NotFound
 from ferryman.depot.model import Origin
+from ferryman.depot.origins import MOST, locations_of, volume_origin, volumes_of, who_has_to_act
 from ferryman.depot.service import Depot
-from ferryman.oci.location import Transport, parse_location
+from ferryman.oci.location import Location
 from ferryman.oci.manifest import Descriptor
 from ferryman.oci.ports import Source
 
-MOST: Final = 5
-"""Places that are tried for one blob."""
 _ANY: Final = "application/octet-stream"
 _BUFFER: Final = 1 << 20
+
+Pieces = Callable[[Sequence[Path], Digest], Iterator[memoryview]]
+"""Reads content out of volumes of bundles. Raises `FerryError`."""
 
 
 class Repair:
     """Implements the `repair` of `Depot.fsck`. For one thread at a time."""
 
-    def __init__(self, depot: Depot, open_source: Callable[[str, str], Source]) -> None:
-        """Bring content into `depot`; `open_source(host, repository)` opens a repository of a registry."""
-        self._depot = depot
-        self._open = open_source
+    def __init__(
+        self,
+        depot: Depot,
+        open_sources: Callable[[Location], Iterable[Callable[[], Source]]],
+        bundled: Pieces | None = None,
+    ) -> None:
+        """Bring content into `depot`.
+
+        `open_sources(location)` gives the ways to open a place, which are tried in turn; `bundled` reads volumes.
+        """
+        self._depot, self._open_sources, self._bundled = depot, open_sources, bundled
 
     def __call__(self, digest: Digest, origin: Origin) -> bool:
-        """Fetch `digest` again; False when no place is known. Raises what went wrong at the last place."""
-        failure: FerryError | None = None
-        for host, repository in self._places(digest, origin):
-            source = self._open(host, repository)
+        """Fetch `digest` again; False when no origin is known.
+
+        Raises `NotFound` (`blob_unrepaired`), which names each place with what went wrong there, and who has to act.
+        """
+        origins = _unique([origin, *self._depot.origins(digest)])
+        failures: list[str] = []
+        for place, bring in self._ways(digest, origins):
             try:
-                self._fetch(source, digest, Origin(f"docker://{host}/{repository}", self._depot.clock.now()))
+                bring()
             except FerryError as error:
-                failure = error
+                failures.append(f"{place}: {error.message}")
             else:
                 return True
-            finally:
-                source.close()
-        if failure is not None:
-            raise failure
-        return False
+        told = [*failures, *who_has_to_act(origins)]
+        if not told:
+            return False
+        raise NotFound(
+            "blob_unrepaired",
+            " ".join(told),
+            advice="Bring what needs it again, then check again.",
+        )
 
-    def _places(self, digest: Digest, origin: Origin) -> Iterator[tuple[str, str]]:
-        """Yield registries and repositories: the origin first, then those that repositories of the depot are named after."""
-        named = [f"docker://{name}" for name in self._depot.repositories_of(digest, MOST) if is_hosted(name)]
-        found: dict[tuple[str, str], None] = {}
-        for text in (origin.source, *named):
-            place = place_of(text)
-            if place is not None:
-                found[place] = None
-        yield from list(found)[:MOST]
+    def _ways(self, digest: Digest, origins: Sequence[Origin]) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield places with what brings the content from there."""
+        for location in locations_of(origins, self._depot.repositories_of(digest, MOST)):
+            origin = Origin(str(location), self._depot.clock.now())
+            for opening in self._open_sources(location):
+                yield str(location), functools.partial(self._from, opening, digest, origin)
+        volumes = volumes_of(origins)
+        if volumes and self._bundled is not None:
+            yield volume_origin(volumes[0]), functools.partial(self._from_bundle, volumes, digest)
 
-    def _fetch(self, source: Source, digest: Digest, origin: Origin) -> None:
-        media_type = self._depot.media_type_of(digest)
-        if media_type is not None:
+    def _from(self, opening: Callable[[], Source], digest: Digest, origin: Origin) -> None:
+        with closing(opening()) as source:
+            if self._depot.media_type_of(digest) is None:
+                self._from_source(source, digest, origin)
+                return
+            raw = self._manifest(source, digest)
             with self._depot.writer(origin, digest) as writer:
-                writer.write(source.manifest(digest).raw)
+                writer.write(raw)
                 writer.commit()
-            return
+
+    def _manifest(self, source: Source, digest: Digest) -> bytes:
+        """Return a manifest; where a place knows no digests, as registries of Ollama, by the tags that named it here."""
+        try:
+            return source.manifest(digest).raw
+        except NotFound:
+            for tag in self._depot.tags_that_named(digest):
+                with contextlib.suppress(NotFound):
+                    found = source.resolve(tag)
+                    if found.digest == digest:
+                        return found.raw
+            raise
+
+    def _from_source(self, source: Source, digest: Digest, origin: Origin) -> None:
         size = self._depot.lost_size(digest)
-        view = memoryview(bytearray(_BUFFER))
-        with self._depot.fetching(digest, origin, size=size) as writer:
-            with source.open_blob(Descriptor(_ANY, digest, size or 0), writer.offset) as stream:
+
+        def pieces(offset: int) -> Iterator[memoryview]:
+            view = memoryview(bytearray(_BUFFER))
+            with source.open_blob(Descriptor(_ANY, digest, size or 0), offset) as stream:
                 while count := stream.readinto(view):
-                    writer.write(view[:count])
-            writer.commit()
+                    yield view[:count]
+
+        self._store(digest, origin, size, pieces)
+
+    def _from_bundle(self, volumes: Sequence[Path], digest: Digest) -> None:
+        assert self._bundled is not None
+        bundled, origin = self._bundled, Origin(volume_origin(volumes[0]), self._depot.clock.now())
+
+        def pieces(offset: int) -> Iterator[memoryview]:
+            for piece in bundled(volumes, digest):
+                skipped = min(offset, len(piece))
+                offset -= skipped
+                yield piece[skipped:]
+
+        self._store(digest, origin, self._depot.lost_size(digest), pieces)
+
+    def _store(
+        self,
+        digest: Digest,
+        origin: Origin,
+        size: int | None,
+        pieces: Callable[[int], Iterator[memoryview]],
+    ) -> None:
+        """Store content, going on where an earlier attempt ended; once more from its beginning when that was wrong."""
+        for _ in range(2):
+            with self._depot.fetching(digest, origin, size=size) as writer:
+                resumed = writer.offset
+                if size is None or resumed < size:
+                    for piece in pieces(resumed):
+                        if size is not None and writer.offset + len(piece) > size:
+                            writer.restart()
+                            raise Corrupt("blob_too_long", f"{digest} has more than its {size} bytes there.")
+                        writer.write(piece)
+                try:
+                    writer.commit()
+                except Corrupt:
+                    if not resumed:
+                        raise
+                else:
+                    return
 
 
-def place_of(text: str) -> tuple[str, str] | None:
-    """Return host and repository of `docker://HOST/REPOSITORY…`, None for another origin."""
-    if not text.startswith("docker://"):
-        return None
-    try:
-        location = parse_location(text)
-    except FerryError:
-        return None
-    reference = location.reference
-    if location.transport is not Transport.DOCKER or reference is None:
-        return None
-    return reference.host, reference.repository
-
-
-def is_hosted(repository: str) -> bool:
-    """Whether a repository of the depot is named after a registry, as `quay.io/team/app` is."""
-    first, slash, _ = repository.partition("/")
-    return bool(slash) and ("." in first or ":" in first or first == "localhost")
+def _unique(origins: Iterable[Origin]) -> list[Origin]:
+    return list({one.source: one for one in reversed(list(origins))}.values())[::-1]

@@ -1,7 +1,7 @@
 """Content: blobs in and out, by digest. Every method blocks and is thread-safe; several processes may use one folder."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,7 @@ from ferryman.depot.generation import Generation
 from ferryman.depot.lock import SweepLock
 from ferryman.depot.model import Blob, Origin, WriterState
 from ferryman.depot.references import unknown_blob
+from ferryman.depot.settling import Arrived, Settling, results
 from ferryman.depot.stream import FileStream
 from ferryman.depot.writer import BlobWriter, busy_upload, mismatch, take, unknown_upload
 
@@ -50,6 +51,7 @@ class Content:
         self.rules = rules
         self._files = Files(folder)
         self._lock = SweepLock(folder)
+        self._settling = Settling(self._files, database, self._lock)
         self._generation = Generation(folder / "generation", lambda: self._read(reading.generation))
         with self._lock.alone_at_once() as alone:
             if alone:
@@ -181,7 +183,8 @@ class Content:
                 os.close(handle)
         if found != digest:
             raise mismatch(digest, found, size)
-        return self._settle(path, Blob(digest, size, self.clock.now(), origin), hold)
+        one = self._arrived(path, None, Blob(digest, size, self.clock.now(), origin), hold)
+        return self._settle_all([one])[0]
 
     def _copied(self, handle: int, digest: Digest, origin: Origin, hold: holds.Hold | None) -> Blob:
         """Copy an open file in, verified on its way."""
@@ -229,20 +232,34 @@ class Content:
         if handle is None:
             return None
 
-        def settle(arrived: Path, digest: Digest, size: int) -> Blob:
-            return self._settle(arrived, Blob(digest, size, self.clock.now(), origin), hold)
+        def arrive(arrived: Path, handle: int, digest: Digest, size: int) -> Arrived:
+            return self._arrived(arrived, handle, Blob(digest, size, self.clock.now(), origin), hold)
 
-        return BlobWriter(path, handle, origin, algorithm, settle, self.check_room, keep=keep)
+        return BlobWriter(
+            path, handle, origin, algorithm, arrive, self._settle_all, self.check_room, keep=keep
+        )
 
-    def _settle(self, arrived: Path, blob: Blob, hold: holds.Hold | None) -> Blob:
-        """Give a durable file its name and its record."""
+    def commit_all(self, writers: Sequence[BlobWriter]) -> list[Blob]:
+        """Settle many contents that were verified (`BlobWriter.verify`) with few syncs, and close their writers.
+
+        All that can be settled is. Raises the first thing that went wrong, such as `Exhausted` (`depot_full`).
+        """
+        try:
+            return self._settle_all([one.arrived() for one in writers])
+        finally:
+            for one in writers:
+                one.close()
+
+    def _arrived(self, path: Path, handle: int | None, blob: Blob, hold: holds.Hold | None) -> Arrived:
+        """Say what a verified file is to become. Raises `Exhausted` (`depot_full`)."""
         quota, holder = self.quota(), hold.holder if hold else None
         if quota and not self.has(blob.digest) and (used := self.used()) + blob.size > quota:
             raise content.depot_full(used, blob.size, quota)
-        with self._lock.shared():
-            with files.translated(arrived, blob.size):
-                self._files.settle(arrived, blob.digest)
-            return self.database.write_now(lambda c: content.add_blob(c, blob, quota, holder))
+        return Arrived(path, handle, blob, quota, holder)
+
+    def _settle_all(self, arrived: Sequence[Arrived]) -> list[Blob]:
+        self._settling.settle(arrived)
+        return results(arrived)
 
     def _read(self, fn: Callable[[Any], T]) -> T:
         return self.database.read_now(fn)

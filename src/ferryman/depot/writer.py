@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -10,13 +10,16 @@ from ferryman.core.digests import Digest, Hasher, new_hasher
 from ferryman.core.errors import Conflict, Corrupt, NotFound
 from ferryman.depot.files import translated
 from ferryman.depot.model import Blob, Origin, WriterState
+from ferryman.depot.settling import Arrived
 
 CHECK_EVERY: Final = 64 << 20
 """Bytes after which the room is looked at again."""
 _READ: Final = 1 << 20
 
-Settle = Callable[[Path, Digest, int], Blob]
-"""Gives a verified, durable file its name and its record."""
+Arrive = Callable[[Path, int, Digest, int], Arrived]
+"""Says of a verified, open file what it is to become."""
+Settle = Callable[[Sequence[Arrived]], Sequence[Blob]]
+"""Makes verified files durable, and gives them their names and records."""
 Room = Callable[[int], None]
 """Raises `Exhausted` when so many bytes do not fit."""
 
@@ -34,6 +37,7 @@ class BlobWriter:
         handle: int,
         origin: Origin,
         algorithm: str,
+        arrive: Arrive,
         settle: Settle,
         room: Room,
         *,
@@ -45,7 +49,8 @@ class BlobWriter:
         self.expected: Digest | None = None
         self._path, self._handle = path, handle
         self._origin, self._algorithm = origin, algorithm
-        self._settle, self._room, self._keep = settle, room, keep
+        self._arrive, self._settle, self._room, self._keep = arrive, settle, room, keep
+        self._verified: Digest | None = None
         self._hasher: Hasher = new_hasher(algorithm)
         self._next_check = CHECK_EVERY
 
@@ -107,16 +112,29 @@ class BlobWriter:
 
         Raises `Corrupt` (`blob_mismatch`), after which the content is gone, and `Exhausted` (`depot_full`).
         """
+        self.verify(digest)
+        (blob,) = self._settle([self.arrived()])
+        self._close()
+        return blob
+
+    def verify(self, digest: Digest | None = None) -> Digest:
+        """Check the content, which is complete, for `Depot.commit_all`. Raises as `commit`."""
         wanted = digest or self.expected
         found = self._found(wanted)
         if wanted is not None and found != wanted:
             self._discard()
             raise mismatch(wanted, found, self.offset)
-        with translated(self._path):
-            os.fsync(self._handle)
-        blob = self._settle(self._path, found, self.offset)
+        self._verified = found
+        return found
+
+    def arrived(self) -> Arrived:
+        """Return what was verified, to be settled; the writer stays open."""
+        assert self._verified is not None, "verified"
+        return self._arrive(self._path, self._handle, self._verified, self.offset)
+
+    def close(self) -> None:
+        """Let go of the file after its content was settled. Idempotent."""
         self._close()
-        return blob
 
     def abort(self) -> None:
         """Throw away what was written; what `Depot.fetching` began stays for another attempt. Idempotent."""

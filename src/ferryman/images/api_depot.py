@@ -51,6 +51,9 @@ class BlobDetail(BlobShown):
     repositories: list[str] = Field(description="Repositories that have it, at most 100.")
     used_by: list[str] = Field(description="References that need it, at most 100.")
     pinned: bool
+    origins: list[OriginShown] = Field(
+        description="Every place it came from, the newest first: a check that finds it damaged asks them in turn."
+    )
 
 
 class RefUsageShown(BaseModel):
@@ -261,13 +264,19 @@ def _detail(depot: Depot, digest: Digest) -> BlobDetail:
         repositories=depot.repositories_of(digest),
         used_by=depot.users(digest),
         pinned=any(pin.target == str(digest) for pin in depot.pins()),
+        origins=[_origin(one) for one in depot.origins(digest)],
     )
 
 
 def blob_view(blob: Blob) -> BlobShown:
     """Return a blob as the API shows it."""
-    origin = OriginShown(source=blob.origin.source, at=_at(blob.origin.at), job=blob.origin.job)
-    return BlobShown(digest=str(blob.digest), size=blob.size, created_at=_at(blob.created_at), origin=origin)
+    return BlobShown(
+        digest=str(blob.digest), size=blob.size, created_at=_at(blob.created_at), origin=_origin(blob.origin)
+    )
+
+
+def _origin(origin: Origin) -> OriginShown:
+    return OriginShown(source=origin.source, at=_at(origin.at), job=origin.job)
 
 
 def usage_view(usage: Usage) -> UsageShown:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,20 +11,25 @@ from hypothesis import strategies as st
 
 from ferryman.core.digests import Digest
 from ferryman.depot.model import Blob, Origin
+from ferryman.depot.settling import Arrived
 from ferryman.depot.writer import BlobWriter, take
 
 ORIGIN = Origin("test", 0.0)
 
 
 def open_at(path: Path, placed: list[bytes], offset: int | None) -> BlobWriter:
-    def settle(arrived: Path, digest: Digest, size: int) -> Blob:
-        placed.append(arrived.read_bytes())
-        arrived.unlink()
-        return Blob(digest, size, 0.0, ORIGIN)
+    def arrive(arrived: Path, handle: int, digest: Digest, size: int) -> Arrived:
+        return Arrived(arrived, handle, Blob(digest, size, 0.0, ORIGIN), 0, None)
+
+    def settle(arrived: Sequence[Arrived]) -> list[Blob]:
+        for one in arrived:
+            placed.append(one.path.read_bytes())
+            one.path.unlink()
+        return [one.blob for one in arrived]
 
     handle = take(path, make=True)
     assert handle is not None
-    writer = BlobWriter(path, handle, ORIGIN, "sha256", settle, lambda _: None, keep=False)
+    writer = BlobWriter(path, handle, ORIGIN, "sha256", arrive, settle, lambda _: None, keep=False)
     if offset is not None:
         writer.load(offset)
     return writer

@@ -5,8 +5,9 @@ from datetime import datetime
 import pytest
 
 from ferryman.core.errors import Invalid
+from ferryman.depot.model import Origin
 from ferryman.depot.names import check_names
-from ferryman.depot.repair import is_hosted, place_of
+from ferryman.depot.origins import is_hosted, locations_of, volumes_of, who_has_to_act
 from ferryman.images.upkeep import is_due
 
 
@@ -24,17 +25,43 @@ def test_what_is_no_name(name):
 @pytest.mark.parametrize(
     ("origin", "place"),
     [
-        ("docker://quay.io/team/app", ("quay.io", "team/app")),
-        ("docker://quay.io/team/app:1.2", ("quay.io", "team/app")),
-        ("docker://localhost:5000/x", ("localhost:5000", "x")),
-        ("push:ann", None),
-        ("oci:/var/x", None),
-        ("docker://", None),
-        ("docker://QUAY/../x", None),
+        ("docker://quay.io/team/app", ["docker://quay.io/team/app"]),
+        ("docker://quay.io/team/app:1.2", ["docker://quay.io/team/app:1.2"]),
+        ("docker://localhost:5000/x", ["docker://localhost:5000/x"]),
+        ("oci:/var/x", ["oci:/var/x"]),
+        ("oci-archive:/var/x.tar", ["oci-archive:/var/x.tar"]),
+        ("docker-daemon:docker.io/library/x:1", ["docker-daemon:docker.io/library/x:1"]),
+        ("containerd:k8s.io/quay.io/a/b:1", ["containerd:k8s.io/quay.io/a/b:1"]),
+        ("ollama:tiny", ["docker://registry.ollama.ai/library/tiny:latest"]),
+        ("depot:a/b", []),
+        ("bundle:/x/y", []),
+        ("push:ann", []),
+        ("copy", []),
+        ("docker://", []),
+        ("docker://QUAY/../x", []),
     ],
 )
 def test_places_to_repair_from(origin, place):
-    assert place_of(origin) == place
+    assert [str(one) for one in locations_of([Origin(origin, 0.0)], [])] == place
+
+
+def test_places_are_tried_once_and_the_names_of_repositories_last():
+    origins = [Origin("push:ann", 1.0), Origin("oci:/x", 2.0), Origin("docker://quay.io/a:1", 3.0)]
+    found = locations_of(origins, ["quay.io/a", "team/b", "ghcr.io/c"])
+    assert [str(one) for one in found] == ["oci:/x", "docker://quay.io/a:1", "docker://ghcr.io/c"]
+
+
+def test_who_has_to_act():
+    origins = [
+        Origin(text, 0.0) for text in ("push:ann", "bundle:here/7", "bundle:/v/1", "import:x.zip", "rules")
+    ]
+    told = who_has_to_act(origins)
+    assert [line.partition(" on ")[0] for line in told] == [
+        "ann pushed it",
+        "It came with the bundle here/7",
+        "It was imported from x.zip",
+    ]
+    assert [str(path) for path in volumes_of(origins)] == ["/v/1"]
 
 
 def test_repositories_named_after_a_registry():

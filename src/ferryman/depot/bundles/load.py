@@ -15,6 +15,7 @@ from ferryman.depot.bundles.model import Bundle, Named, Part, Segment
 from ferryman.depot.bundles.volume import PIECE, Damage, Volume
 from ferryman.depot.holds import Hold
 from ferryman.depot.model import Origin
+from ferryman.depot.origins import volume_origin
 from ferryman.depot.service import Depot
 from ferryman.oci.manifest import MOST_MANIFEST, Manifest, parse_manifest
 
@@ -78,6 +79,7 @@ class Loading:
                 tell(part.size)
             else:
                 missing |= self._bring(part, there, hold, tell)
+        self._remember()
         damaged = [*broken, *self._faults.items()]
         if missing and damaged:
             raise errors.damaged(damaged)
@@ -85,6 +87,17 @@ class Loading:
             self._name(hold)
             hold.release()
         return Loaded(bundle, self._brought, found, tuple(sorted(missing)))
+
+    def _remember(self) -> None:
+        """Note which volumes hold which content: a check that finds it damaged reads it from there again."""
+        at, job = self._origin.at, self._origin.job
+        held = {
+            (part.digest, volume_origin(self._volumes[cut.volume].path))
+            for part in self._bundle.parts
+            for cut in part.segments
+            if cut.volume in self._volumes
+        }
+        self._depot.remember((digest, Origin(source, at, job)) for digest, source in sorted(held, key=str))
 
     def _bring(self, part: Part, there: set[Digest], hold: Hold, tell: Tell) -> set[int]:
         """Bring a blob, or what there is of it; return the volumes that lack."""
