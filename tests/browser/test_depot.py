@@ -43,16 +43,19 @@ def test_a_model_is_fetched_read_and_removed(page: Page, models: OllamaRegistry)
     expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
     page.goto("/depot/models")
     page.get_by_role("link", name=name, exact=True).click()
-    expect(page.get_by_label("License")).to_contain_text("Licence of a test model.")
+    expect(page.get_by_label("Licence")).to_contain_text("Licence of a test model.")
     page.get_by_role("link", name="Details and removal").click()
     expect(page.locator(".facts")).to_contain_text(f"docker://127.0.0.1:{models.port}")
-    expect(page.locator("main")).to_contain_text("ollama pull --insecure")
+    expect(page.locator("main")).to_contain_text(f"ferry models export {name} -o models.zip")
     page.get_by_role("button", name="Remove").click()
     asked = page.get_by_role("dialog")
     expect(asked).to_contain_text(f"{name} goes, with 1 tag and 1 manifest")
     asked.get_by_role("button", name="Remove").click()
     page.wait_for_url("**/depot")
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("It is back")
+    expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -101,7 +104,7 @@ def test_a_hostile_licence_stays_text(page: Page, models: OllamaRegistry) -> Non
     fetch(page, f"docker://{name}")
     expect(page.locator("#list .rows").get_by_role("link", name=name, exact=True)).to_be_visible()
     page.goto(f"/depot/models/show?name={name}")
-    expect(page.get_by_label("License")).to_contain_text("<script>document.title='owned'</script>")
+    expect(page.get_by_label("Licence")).to_contain_text("<script>document.title='owned'</script>")
     expect(page).to_have_title(f"{name} · Ferryman")
 
 
@@ -117,6 +120,7 @@ def test_a_clean_up_and_a_check_are_started_and_seen(page: Page) -> None:
 
 def test_each_layer_of_a_copy_is_seen_on_its_way(page: Page, models: OllamaRegistry) -> None:
     models.add("library/watched", seed=21, size=900_000)
+    models.released.clear()
     models.hold = 200_000
     try:
         fetch(page, f"docker://{name_of(models, 'watched')}")
@@ -132,3 +136,46 @@ def test_each_layer_of_a_copy_is_seen_on_its_way(page: Page, models: OllamaRegis
         models.released.set()
     expect(page.locator("[data-items-sum]")).to_contain_text("5 of 5 blobs")
     expect(weights).to_contain_text("Arrived")
+
+
+def test_a_model_is_looked_at_then_fetched_layer_by_layer(page: Page, models: OllamaRegistry) -> None:
+    models.add("library/picked", seed=22, size=6_000_000, licence="Take it for tests.")
+    name = name_of(models, "picked")
+    page.goto("/depot/models")
+    page.get_by_role("link", name="Get a model").first.click()
+    page.get_by_label("Model", exact=True).fill(f"ollama pull {name}")
+    page.locator("main").get_by_label("The registry has no TLS").check()
+    page.get_by_role("button", name="Look").click()
+    preview = page.locator("#preview")
+    expect(preview.get_by_role("heading", name=name)).to_be_visible()
+    expect(preview.locator("tr", has_text=re.compile(r"^\s*model"))).to_contain_text("to fetch")
+    assert not preview.get_by_label("Licence").is_visible()
+    preview.get_by_text("Licence").click()
+    expect(preview.get_by_label("Licence")).to_have_text("Take it for tests.")
+    assert faults(page, "light") == []
+    models.released.clear()
+    models.hold = 300_000
+    try:
+        preview.get_by_role("button", name=re.compile(r"Fetch \d")).click()
+        weights = page.locator("[data-items] tr", has_text=re.compile(r"^\s*model"))
+        expect(weights).to_contain_text("Moving")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert faults(page, "light") == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#fetching")).to_contain_text("Paus")
+    finally:
+        models.hold = None
+        models.released.set()
+    expect(page.locator("#fetching")).to_contain_text("Paused")
+    expect(weights).to_contain_text("Stopped")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#fetching")).to_contain_text("Done")
+    page.get_by_role("link", name="Open it").click()
+    expect(page.get_by_label("Licence")).to_have_text("Take it for tests.")
+
+
+def test_a_model_that_is_not_there_is_said_in_place(page: Page, models: OllamaRegistry) -> None:
+    page.goto(f"/depot/models/add?name={name_of(models, 'nowhere')}&plain_http=true")
+    expect(page.locator("#preview")).to_contain_text("This model cannot be shown")
+    expect(page.locator("#preview")).to_contain_text("does not exist")

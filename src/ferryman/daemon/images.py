@@ -1,6 +1,8 @@
 """Builds what copies images: the depot of this home, the handler of copy jobs, and their API."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from ferryman.depot.bundles.uploads import Uploads
 from ferryman.depot.service import Depot
 from ferryman.downloads.models import api as models_api
 from ferryman.downloads.models import pages as models_pages
+from ferryman.downloads.models import pages_add as models_add
 from ferryman.downloads.models.library import Library
+from ferryman.downloads.models.look import Looks
 from ferryman.images import api as images_api
 from ferryman.images import api_bundle_files, api_bundles
 from ferryman.images import pages as images_pages
@@ -30,6 +34,11 @@ from ferryman.images.reach import Reach
 from ferryman.images.service import Copies
 from ferryman.jobs.ports import Handler
 from ferryman.jobs.service import Ledger
+from ferryman.oci.client import RegistryClient
+from ferryman.oci.options import RegistryOptions
+from ferryman.oci.pulling import RegistrySource
+from ferryman.oci.reference import Reference
+from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.service import Engine
 from ferryman.web.pages import Renderer
 from ferryman.web.part import Part
@@ -75,9 +84,16 @@ class ImageRooms:
         """Return what they bring to the web."""
         routes = images_api.router(self.copies, self.handler, self.depot, self.ledger)
         pages = images_pages.router(self.depot, self.ledger, self.handler, renderer)
-        library = Library(self.depot)
+        library, looks = Library(self.depot), Looks(self.depot, shelf)
         return (
-            Part("models", api=models_api.router(library), pages=models_pages.router(library, renderer)),
+            Part(
+                "models",
+                api=models_api.router(library, looks, self.copies.private),
+                pages=models_pages.router(library, renderer),
+            ),
+            Part(
+                "picker", pages=models_add.router(library, looks, self.ledger, renderer, self.copies.private)
+            ),
             Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
             self.upkeep.part(),
             self.bundles.part(self.depot, self.ledger),
@@ -91,6 +107,17 @@ class ImageRooms:
         """Stop that, and close the connections that stayed open."""
         await self.upkeep.nightly.stop()
         await asyncio.to_thread(self.reach.close)
+
+
+@contextlib.contextmanager
+def shelf(reference: Reference, plain_http: bool, private: bool) -> Iterator[RegistrySource]:
+    """Open a repository to look at what is in it: somebody waits for the answer, so it is tried once more and no longer."""
+    rule = AddressPolicy(private=private)
+    options = RegistryOptions(
+        plain_http=plain_http, allow=rule, retries=1, connect_timeout=5, stall_timeout=8
+    )
+    with RegistryClient(reference.host, reference.repository, options) as client:
+        yield client.source()
 
 
 def image_rooms(

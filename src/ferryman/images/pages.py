@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from ferryman.accounts.model import Principal
 from ferryman.depot.model import ALGORITHMS
 from ferryman.depot.service import Depot
+from ferryman.images.commands import Door, commands_of
 from ferryman.images.copy_handler import CopyHandler
 from ferryman.images.items import items_of, percent
 from ferryman.images.view import Row, kind_called, kind_shown, parts_of, rows_of
@@ -71,10 +72,10 @@ def router(depot: Depot, ledger: Ledger, copies: CopyHandler, renderer: Renderer
         name: Annotated[str, Query(min_length=1, max_length=500, pattern=PRINTABLE)],
     ) -> HTMLResponse:
         """Show one image."""
-        address = (
-            f"{request.url.hostname}:{request.url.port}" if request.url.port else str(request.url.hostname)
-        )
-        return renderer.page(request, "depot/image.html", **await shown.image(caller, name), address=address)
+        door = Door(request.url.netloc, plain=request.url.scheme != "https")
+        found = await shown.image(caller, name)
+        commands = commands_of(found["kind"], found["name"], door)
+        return renderer.page(request, "depot/image.html", **found, door=door, commands=commands)
 
     @routes.get("/blobs")
     async def blobs(request: Request, caller: Reader, asked: Annotated[BlobsAsked, Query()]) -> HTMLResponse:
@@ -192,7 +193,9 @@ class DepotPages:
         reference = parse_local(name)
         repository, wanted = reference.repository, reference.wanted
         manifest = self._depot.manifest(repository, wanted)
+        blob = self._depot.blob(manifest.digest)
         tag = None if wanted.partition(":")[0] in ALGORITHMS else wanted
+        history = self._depot.history(repository, tag, 20) if tag else []
         return {
             "repository": repository,
             "tag": tag,
@@ -200,8 +203,10 @@ class DepotPages:
             "manifest": manifest,
             "kind": kind_shown(manifest),
             "parts": parts_of(self._depot, repository, manifest),
-            "blob": self._depot.blob(manifest.digest),
-            "history": self._depot.history(repository, tag, 20) if tag else [],
+            "blob": blob,
+            "size": self._depot.needs([manifest.digest]).get(manifest.digest),
+            "changed": history[0].at if history else blob.created_at,
+            "history": history,
             "referrers": self._depot.referrers(repository, manifest.digest),
             "removal": self._depot.removal(repository, wanted),
             "tags": self._depot.tags(repository, "", 100),

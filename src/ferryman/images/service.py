@@ -90,7 +90,7 @@ class Copies:
             store=order.store,
             connections=order.connections or 4,
             rate_limit=parse_rate(order.rate_limit),
-            private=self._private(caller),
+            private=self.private(caller),
             source_http=order.source.plain_http,
             source_insecure=order.source.insecure,
             target_http=order.destination.plain_http,
@@ -115,7 +115,8 @@ class Copies:
             return False
         return found.model_copy(update={"sealed": None}) == spec and kept == secrets
 
-    def _private(self, caller: Principal) -> bool:
+    def private(self, caller: Principal) -> bool:
+        """Tell whether `caller` may reach private addresses, by role and settings."""
         match self._live.now().private_addresses:
             case "allow":
                 return True

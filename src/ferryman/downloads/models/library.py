@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ferryman.core.errors import NotFound
 from ferryman.depot.model import Ref
@@ -15,6 +15,14 @@ from ferryman.oci.reference import Reference, parse_reference
 LONGEST_TEXT: Final = 256 * 1024
 """Most bytes of a licence or template that are shown."""
 _PAGE: Final = 500
+
+
+class Readable(Protocol):
+    """What bytes come from."""
+
+    def readinto(self, view: memoryview, /) -> int | None:
+        """Fill `view` from its beginning and say how many bytes that were; 0 at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +97,8 @@ class Library:
         return found
 
     def _text(self, layer: Descriptor) -> str:
-        buffer = bytearray(min(layer.size, LONGEST_TEXT))
-        view, at = memoryview(buffer), 0
         with self._depot.open(layer.digest) as stream:
-            while at < len(buffer) and (count := stream.readinto(view[at:])):
-                at += count
-        return bytes(view[:at]).decode("utf-8", "replace")
+            return read_text(stream, min(layer.size, LONGEST_TEXT))
 
     def _model(self, ref: Ref) -> Model | None:
         if ref.media_type not in {media.DOCKER_MANIFEST, media.OCI_MANIFEST}:
@@ -106,6 +110,15 @@ class Library:
         if not is_model(manifest):
             return None
         return Model(ref, parse_reference(str(ref)), manifest)
+
+
+def read_text(stream: Readable, most: int) -> str:
+    """Return the beginning of a stream, at most so many bytes, as text; what is no UTF-8 is shown as such."""
+    buffer = bytearray(most)
+    view, at = memoryview(buffer), 0
+    while at < len(buffer) and (count := stream.readinto(view[at:])):
+        at += count
+    return bytes(view[:at]).decode("utf-8", "replace")
 
 
 def is_model(manifest: Manifest) -> bool:

@@ -14,37 +14,44 @@ from ferryman.web.pages import Renderer
 from ferryman.web.shapes import PRINTABLE
 
 Reader = Annotated[Principal, allow("depot:read")]
+Name = Annotated[str, Query(min_length=1, max_length=400, pattern=PRINTABLE)]
+Text = Annotated[str, Query(max_length=400, pattern=PRINTABLE)]
+
+
+def frame(caller: Principal) -> dict[str, Any]:
+    """Return what the frame of the depot's pages needs."""
+    return {
+        "tab_here": "/depot/models",
+        "can_write": caller.allows("depot:write"),
+        "can_delete": caller.allows("depot:delete"),
+    }
 
 
 def router(library: Library, renderer: Renderer) -> APIRouter:
     """Return the routes of the pages."""
     routes = APIRouter(prefix="/depot/models")
 
-    def frame(caller: Principal) -> dict[str, Any]:
-        return {
-            "tab_here": "/depot/models",
-            "can_write": caller.allows("depot:write"),
-            "can_delete": caller.allows("depot:delete"),
-        }
-
-    async def listed(caller: Principal) -> dict[str, Any]:
-        return {**frame(caller), "models": await asyncio.to_thread(lambda: list(library.all()))}
+    async def listed(caller: Principal, q: str) -> dict[str, Any]:
+        found = await asyncio.to_thread(
+            lambda: [one for one in library.all() if q.lower() in one.name.lower()]
+        )
+        return {**frame(caller), "models": found, "q": q}
 
     @routes.get("")
-    async def models(request: Request, caller: Reader) -> HTMLResponse:
+    async def models(request: Request, caller: Reader, q: Text = "") -> HTMLResponse:
         """List the models."""
-        return renderer.page(request, "downloads/models.html", **await listed(caller))
+        return renderer.page(request, "downloads/models.html", **await listed(caller, q))
 
     @routes.get("/list")
-    async def models_list(request: Request, caller: Reader) -> HTMLResponse:
+    async def models_list(request: Request, caller: Reader, q: Text = "") -> HTMLResponse:
         """Answer with the live part of the list."""
-        return renderer.page(request, "downloads/models_list.html", **await listed(caller))
+        return renderer.page(request, "downloads/models_list.html", **await listed(caller, q))
 
     @routes.get("/show")
     async def model(
         request: Request,
         caller: Reader,
-        name: Annotated[str, Query(min_length=1, max_length=400, pattern=PRINTABLE)],
+        name: Name,
     ) -> HTMLResponse:
         """Show a model: layers, licence, template, parameters."""
         found = await asyncio.to_thread(library.find, name)

@@ -5,6 +5,7 @@ import { ask } from "./dialogs";
 import { remove, startDeleting } from "./deleting";
 import { refreshRegions } from "./refresh";
 import * as selection from "./selection";
+import { tellNow, tellThere } from "./telling";
 import { toast, toastError } from "./toasts";
 import { size } from "./units";
 
@@ -138,16 +139,24 @@ async function copy(button: HTMLElement): Promise<void> {
   toast("Copied");
 }
 
-/** A button that sends one request: `data-send="DELETE /api/v1/tokens/x"`, optionally with a JSON body. */
+/**
+ * A button that sends one request: `data-send="DELETE /api/v1/tokens/x"`, optionally with a JSON body. `data-go` is the page
+ * to go to, with the `{id}` of the answer; `data-undo` and `data-undo-body` are the request that takes it back.
+ */
 async function send(button: HTMLButtonElement): Promise<void> {
   const [method = "POST", path = ""] = (button.dataset["send"] ?? "").split(" ");
   if (!(await agreed(button))) return;
   await attempt(button, async () => {
-    const { body, done } = button.dataset;
-    await request(method, path, body === undefined ? undefined : JSON.parse(body));
-    if (done) toast(done, "good");
-    if (button.dataset["go"]) location.assign(button.dataset["go"]);
-    else refreshRegions();
+    const { body, done = "", go, undo, undoBody = "{}" } = button.dataset;
+    const answer = await request<{ id?: string } | null>(method, path, body === undefined ? undefined : JSON.parse(body));
+    const told = { message: done, undo: undo === undefined ? null : { send: undo, body: JSON.parse(undoBody) as unknown } };
+    if (go) {
+      tellThere(told);
+      location.assign(go.replace("{id}", encodeURIComponent(answer?.id ?? "")));
+    } else {
+      tellNow(told);
+      refreshRegions();
+    }
   });
 }
 

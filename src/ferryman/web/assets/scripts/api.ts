@@ -73,6 +73,11 @@ export function upload<T = unknown>(path: string, data: string | Blob, type: str
   return send<T>("POST", path, data, { "Content-Type": type });
 }
 
+/** Send bytes of an upload that belong at `offset`. Throws `Problem`. */
+export function sendPart<T = unknown>(path: string, part: Blob, offset: number): Promise<T> {
+  return send<T>("PATCH", path, part, { "Content-Type": "application/octet-stream", "Upload-Offset": String(offset) });
+}
+
 async function send<T>(
   method: string,
   path: string,

@@ -24,6 +24,7 @@ import { startSetters } from "./setters";
 import { startSettings } from "./settings";
 import { Stream } from "./stream";
 import { startTabs } from "./tabs";
+import { startTelling } from "./telling";
 import { startTimes } from "./times";
 
 /** A session that ended makes the server send the sign-in page; it belongs in the window, not into a part of it. */
@@ -46,6 +47,7 @@ function start(): void {
   startDepot();
   startForms();
   startActions();
+  startTelling();
   startFilters();
   startHistory();
   startRules();
