@@ -75,6 +75,12 @@ def _keys(page: "Page") -> None:
     page.keyboard.press("?")
 
 
+def _bundle(page: "Page") -> None:
+    page.locator("[data-open=write-bundle]").first.click()
+    page.locator(".choose-row").nth(1).click()
+    page.locator(".choose-row").nth(2).click()
+
+
 SHOTS: Final = (
     Shot("overview", "/"),
     Shot("overview-dark", "/", "dark"),
@@ -93,6 +99,11 @@ SHOTS: Final = (
     Shot("job-dark", "/downloads?tab=active", "dark", prepare=_job),
     Shot("palette", "/", prepare=_palette),
     Shot("keys", "/downloads", prepare=_keys),
+    Shot("depot", "/depot"),
+    Shot("depot-phone", "/depot", "dark", size=PHONE),
+    Shot("depot-image", "/depot/image?name=docker.io/library/busybox:1.36"),
+    Shot("model", "/depot/models/add?name={models}/library/qwen3:4b&plain_http=true"),
+    Shot("bundle", "/depot/bundles", prepare=_bundle),
 )
 
 
@@ -173,7 +184,7 @@ def _shoot(browser: "Browser", there: "House", state: Path, shot: Shot, picture:
         has_touch=shot.size == PHONE,
     )
     page = context.new_page()
-    page.goto(shot.path)
+    page.goto(shot.path.replace("{models}", there.models))
     page.wait_for_timeout(1500)
     if shot.prepare:
         shot.prepare(page)

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from ferryman.testing.images import Images
+from ferryman.testing.ollama import OllamaRegistry
 from ferryman.testing.sample import SampleFile, SampleServer
 
 START = (
@@ -49,20 +51,26 @@ class House:
     address: str
     name: str
     password: str
+    models: str
+    """Where models are, as names begin with it."""
 
 
 @contextmanager
 def house(home: Path) -> Iterator[House]:
     """Start everything, give it work, end it afterwards."""
     environment = {**os.environ, "FERRY_HOME": str(home), "FERRY_PORT": "0"}
-    with SampleServer() as server, (home.parent / "daemon.log").open("wb") as log:
+    with (
+        SampleServer() as server,
+        OllamaRegistry() as models,
+        (home.parent / "daemon.log").open("wb") as log,
+    ):
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         process = subprocess.Popen(
             [sys.executable, "-c", START], stdout=subprocess.PIPE, stderr=log, env=environment, text=True
         )
         try:
-            yield _furnished(process, home, server)
+            yield _furnished(process, home, server, models)
         finally:
             process.terminate()
             process.communicate(timeout=30)
@@ -70,7 +78,9 @@ def house(home: Path) -> Iterator[House]:
             thread.join()
 
 
-def _furnished(process: "subprocess.Popen[str]", home: Path, server: SampleServer) -> House:
+def _furnished(
+    process: "subprocess.Popen[str]", home: Path, server: SampleServer, models: OllamaRegistry
+) -> House:
     assert process.stdout is not None
     said = " ".join(process.stdout.readline() for _ in range(2))
     address, password = re.search(r"http://\S+", said), re.search(r"password (\S+)", said)
@@ -93,8 +103,25 @@ def _furnished(process: "subprocess.Popen[str]", home: Path, server: SampleServe
         added = api("POST", "/api/v1/downloads", {"urls": [server.url(name)], **order})
         return str(added["ids"][0])
 
+    _stock(api, models, address[0].rstrip("/").removeprefix("http://"), token, home.parent / "made")
     _furnish(api, add, server)
-    return House(address[0].rstrip("/"), "admin", password[1])
+    return House(address[0].rstrip("/"), "admin", password[1], f"127.0.0.1:{models.port}")
+
+
+def _stock(api: Callable[..., Any], models: OllamaRegistry, address: str, token: str, folder: Path) -> None:
+    """Put images and a model into the depot, and have another model at its registry."""
+    images, headers = Images(folder), {"Authorization": f"Bearer {token}"}
+    for number, made in enumerate(images.family(4, 3 * MIB)):
+        images.push(address, "quay.io/team/app", made, f"1.{number}", headers=headers)
+    both = images.two_platforms()
+    for made in (both, images.signed(both), images.attested(both)):
+        tag = "1.36" if made is both else made.tag
+        images.push(address, "docker.io/library/busybox", made, tag, headers=headers)
+    models.add("library/llama3.2", "1b", seed=3, size=24 * MIB)
+    models.add("library/qwen3", "4b", seed=4, size=60 * MIB)
+    source = f"docker://127.0.0.1:{models.port}/library/llama3.2:1b"
+    order = {"sources": [source], "target": "depot:registry.ollama.ai/library/llama3.2:1b"}
+    api("POST", "/api/v1/images/copies?wait=20", {**order, "source": {"plain_http": True}})
 
 
 def _furnish(api: Callable[..., Any], add: Callable[..., str], server: SampleServer) -> None:

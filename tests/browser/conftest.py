@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from ferryman.testing.ollama import OllamaRegistry
 from ferryman.testing.sample import SampleFile, SampleServer
 
 START = (
@@ -79,6 +80,13 @@ def upstream() -> Iterator[SampleServer]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="package")
+def models() -> Iterator[OllamaRegistry]:
+    """A registry of models on loopback; each test adds models of its own."""
+    with OllamaRegistry() as registry:
+        yield registry
 
 
 @pytest.fixture(scope="package")
@@ -151,6 +159,29 @@ def offer(upstream: SampleServer, name: str, megabytes: int = 0, rate: int = 0) 
     """Let `upstream` serve a file that no other test uses, and return its address; 0 MB is 1 KiB."""
     upstream.files[name] = SampleFile(name, megabytes << 20 or 1024, "made for one test", rate)
     return upstream.url(name)
+
+
+def name_of(models: OllamaRegistry, name: str) -> str:
+    """Return what the depot calls a model of the registry."""
+    return f"127.0.0.1:{models.port}/library/{name}:latest"
+
+
+def fetched(page: Page, name: str) -> None:
+    """Bring a model into the depot as the console's own requests would, without clicking through a dialog."""
+    page.goto("/depot")
+    state = page.evaluate(
+        """async (source) => {
+            const token = document.querySelector("meta[name=csrf]").content;
+            const answer = await fetch("/api/v1/images/copies?wait=30", {
+                method: "POST",
+                headers: { "Content-Type": "application/json", "X-CSRF-Token": token },
+                body: JSON.stringify({ sources: [source], source: { plain_http: true } }),
+            });
+            return (await answer.json()).state;
+        }""",
+        f"docker://{name}",
+    )
+    assert state == "succeeded"
 
 
 def sign_in(page: Page, console: Console, path: str = "/") -> None:

@@ -23,6 +23,8 @@ PATHS: Final = (
     "/depot/models",
     "/depot/blobs",
     "/depot/usage",
+    "/depot/bundles",
+    "/depot/models/add",
     "/jobs",
     "/statistics",
     "/statistics?days=365",
@@ -47,6 +49,19 @@ def faults(page: Page, theme: str) -> list[str]:
         for rule in found["violations"]
         for node in rule["nodes"]
     ]
+
+
+def seen_by_all(page: Page, path: str) -> list[str]:
+    """What axe finds in both themes, on a desk and on a phone, where nothing may scroll sideways. Leaves the page on a desk."""
+    found = []
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        for theme in ("dark", "light"):
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            found += faults(page, theme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from ferryman.downloads.models import pages_add as models_add
 from ferryman.downloads.models.library import Library
 from ferryman.downloads.models.look import Looks
 from ferryman.images import api as images_api
-from ferryman.images import api_bundle_files, api_bundles
+from ferryman.images import api_bundle_files, api_bundles, pages_bundles
 from ferryman.images import pages as images_pages
 from ferryman.images.bundle_handler import BUNDLE, BundleHandler, Bundles
 from ferryman.images.copy_handler import CopyHandler, CopyRooms
@@ -54,14 +54,15 @@ class BundleRooms:
     keys: Keys
     audit: Audit
 
-    def part(self, depot: Depot, ledger: Ledger) -> Part:
+    def part(self, depot: Depot, ledger: Ledger, renderer: Renderer) -> Part:
         """Return what they bring to the web."""
         routes = APIRouter()
         routes.include_router(api_bundles.router(Bundles(ledger), self.folder, self.keys, self.audit))
         routes.include_router(
             api_bundle_files.router(self.folder, self.uploads, depot, self.keys, self.audit)
         )
-        return Part("bundles", api=routes, bodies=api_bundle_files.BODIES)
+        pages = pages_bundles.router(depot, ledger, self.folder, self.keys, renderer)
+        return Part("bundles", api=routes, pages=pages, bodies=api_bundle_files.BODIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ImageRooms:
             ),
             Part("images", api=routes, pages=pages, bodies=images_api.BODIES),
             self.upkeep.part(),
-            self.bundles.part(self.depot, self.ledger),
+            self.bundles.part(self.depot, self.ledger, renderer),
         )
 
     async def start(self) -> None:

@@ -122,7 +122,7 @@ def router(bundles: Bundles, folder: BundleFolder, keys: Keys, audit: Audit) -> 
 def _add_bundles(routes: APIRouter, bundles: Bundles, folder: BundleFolder, keys: Keys, audit: Audit) -> None:
     @routes.post("/bundles", status_code=202)
     async def carry(caller: Writer, order: BundleSpec, idempotency_key: IdempotencyKey = None) -> JobView:
-        """Write a bundle into the folder `bundles` of the home, or load one that lies there."""
+        """Write a bundle into the folder `bundles` of the home, or load or check one that lies there."""
         return job_view(await bundles.add(order, caller, idempotency_key))
 
     @routes.get("/bundles")
@@ -136,7 +136,7 @@ def _add_bundles(routes: APIRouter, bundles: Bundles, folder: BundleFolder, keys
     @routes.get("/bundles/{name}")
     async def shown(_caller: Reader, name: BundleName) -> BundleDetail:
         """Show what is in a bundle, who signed it, and which volumes are there. Its bytes are not checked."""
-        return await asyncio.to_thread(_detail, folder, keys, name)
+        return await asyncio.to_thread(detail_of, folder, keys, name)
 
     @routes.delete("/bundles/{name}", status_code=204)
     async def remove(caller: Deleter, name: BundleName) -> None:
@@ -184,7 +184,8 @@ def _shown(stored: Stored) -> dict[str, object]:
     }
 
 
-def _detail(folder: BundleFolder, keys: Keys, name: str) -> BundleDetail:
+def detail_of(folder: BundleFolder, keys: Keys, name: str) -> BundleDetail:
+    """Return what is in a bundle of the folder, as the API shows it. Blocks. Raises `NotFound` (`bundle_unknown`)."""
     stored = folder.find(name)
     try:
         volumes, broken = open_all([folder.path / one.name for one in stored.files], keys, trusted=False)

@@ -14,6 +14,7 @@ from ferryman.depot.bundles.folder import NAME
 from ferryman.depot.bundles.inventory import read_inventory
 from ferryman.depot.bundles.keys import Keys
 from ferryman.depot.bundles.load import Loading, demand_complete
+from ferryman.depot.bundles.verify import verify
 from ferryman.depot.bundles.volume import open_all, volumes_of
 from ferryman.depot.service import Depot
 from ferryman.jobs.model import Document, Job, NewJob, Progress
@@ -33,8 +34,8 @@ class BundleSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["create", "load"] = Field(
-        description="Write it from the depot, or load it into the depot."
+    action: Literal["create", "load", "verify"] = Field(
+        description="Write it from the depot, load it into the depot, or read every byte of it and check."
     )
     name: FileName = Field(description="Its file; that of a split one without `.001`.")
     refs: Annotated[list[Ref], Field(max_length=1000)] = Field([], description="References to write.")
@@ -72,7 +73,7 @@ class BundleHandler:
         def expect(total: int) -> None:
             totals[0] = total
 
-        body = self._create if spec.action == "create" else self._load
+        body = {"create": self._create, "load": self._load, "verify": self._verify}[spec.action]
         work = asyncio.ensure_future(asyncio.to_thread(body, spec, run.job.id, tell, expect))
         stopped = asyncio.ensure_future(run.stopped())
         try:
@@ -128,6 +129,18 @@ class BundleHandler:
             "there": loaded.there,
         }
 
+    def _verify(
+        self, spec: BundleSpec, _job: str, tell: Callable[[int], None], expect: Callable[[int], None]
+    ) -> Document:
+        volumes, broken = open_all(volumes_of([self._folder / spec.name]), self._keys, trusted=False)
+        try:
+            expect(volumes[0].bundle.size)
+            checked = verify(volumes, tell, broken)
+        finally:
+            for one in volumes:
+                one.close()
+        return {"id": checked.bundle.id, "blobs": checked.blobs, "size": checked.size}
+
 
 class Bundles:
     """Makes the jobs. Safe to use from many tasks at once."""
@@ -140,7 +153,7 @@ class Bundles:
         """Order one. `key` makes a repeated request harmless. Raises `Conflict`."""
         owner = caller.user_id
         who = f"{owner or caller.name}/{BUNDLE}/{key}" if key else None
-        verb = "Write" if spec.action == "create" else "Load"
+        verb = {"create": "Write", "load": "Load", "verify": "Check"}[spec.action]
         title = f"{verb} the bundle {spec.name}"
         return await self._ledger.submit(
             NewJob(

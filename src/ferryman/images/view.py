@@ -19,7 +19,8 @@ _KINDS: Final = {
     "application/vnd.dev.cosign.simplesigning.v1+json": "signature",
     "application/vnd.dsse.envelope.v1+json": "attestation",
 }
-_ATTACHED: Final = frozenset({"signature", "attestation"})
+ATTACHED: Final = frozenset({"signature", "attestation"})
+"""Kinds that belong to an image and go where it goes."""
 _LAYERS: Final = (
     "oci.image.layer.nondistributable.v1.tar",
     "oci.image.layer.v1.tar",
@@ -81,8 +82,8 @@ def kind_shown(manifest: Manifest) -> str:
     if any(layer.media_type.startswith(PREFIX) for layer in manifest.layers):
         return "model"
     kinds = {kind_called(layer.media_type) for layer in manifest.layers}
-    if kinds & _ATTACHED:
-        return min(kinds & _ATTACHED)
+    if kinds & ATTACHED:
+        return min(kinds & ATTACHED)
     return "image" if manifest.config and kind_called(manifest.config.media_type) == "config" else "artifact"
 
 

@@ -3,6 +3,7 @@
 import "htmx.org";
 import { startActions } from "./actions";
 import { startAdd } from "./add";
+import { startBundles } from "./bundles";
 import { startChart } from "./chart";
 import { startDepot } from "./depot";
 import { startDialogs } from "./dialogs";
@@ -45,6 +46,7 @@ function start(): void {
   startRowMenus();
   startDialogs();
   startDepot();
+  startBundles();
   startForms();
   startActions();
   startTelling();
