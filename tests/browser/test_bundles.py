@@ -51,7 +51,7 @@ def test_a_bundle_is_written_looked_at_checked_and_loaded(page: Page, models: Ol
     page.get_by_role("button", name="Check").click()
     done(page)
     page.goto("/depot/bundles/show?name=carried.bundle")
-    page.get_by_role("button", name="Load").click()
+    page.get_by_role("button", name="Load", exact=True).click()
     done(page)
     page.goto("/depot/bundles/show?name=carried.bundle")
     page.get_by_role("button", name="Delete").click()
