@@ -41,11 +41,11 @@ def models_from(words: Words) -> Words:
     registry = words.value("registry")
     if registry is None:
         return words
-    from ferryman.oci.ollama import parse_model, parse_registry  # noqa: PLC0415 - loads manifests, which the daemon's way needs none of
+    from ferryman.oci.ollama import named_at, parse_registry  # noqa: PLC0415 - loads manifests, which the daemon's way needs none of
 
     host, plain = parse_registry(registry)
     words.sources = tuple(
-        f"docker://{parse_model(one.partition(':')[2], host)}" if one.lower().startswith(MODEL) else one
+        named_at(one.partition(":")[2], host) if one.lower().startswith(MODEL) else one
         for one in words.sources
     )
     if plain:

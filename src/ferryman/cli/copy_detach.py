@@ -36,6 +36,13 @@ _BRANCHES: Final[dict[str, type[FerryError]]] = {
 
 def hand_over(words: Words, pairs: list[tuple[list[str], str]]) -> int:
     """Make a job for each target and return the exit code. Raises the daemon's error, and that of a job waited for."""
+    for name in ("containerd-address", "containerd-namespace", "docker-host", "replace"):
+        if words.has(name) or words.value(name) is not None:
+            raise Invalid(
+                "options_clash",
+                f"--{name} is about places on this machine, which the daemon leaves alone.",
+                advice="Leave it out, or copy without --detach and --through-daemon.",
+            )
     waits = words.has("through-daemon")
     client = local_client() or _other()
     orders = [_order(words, sources, target) for sources, target in pairs]

@@ -1,7 +1,6 @@
 """From the words of the commands about images to how each side is reached: logins, certificates, plain HTTP; checked."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +25,11 @@ MIRRORS: Final = "registries.toml"
 
 def sides_of(words: Words) -> tuple[Side, Side]:
     """Return how the source and the target are reached. Raises `Invalid`."""
-    return Side(registry_options(words, "src"), _local), Side(registry_options(words, "dst"), _local)
+
+    def local(registry: RegistryOptions) -> "TransportOptions":
+        return local_options(words, registry)
+
+    return Side(registry_options(words, "src"), local), Side(registry_options(words, "dst"), local)
 
 
 def registry_options(words: Words, side: str) -> RegistryOptions:
@@ -74,10 +77,17 @@ def mirrors_of(home: Path) -> Mirrors:
     return parse_mirrors(text, str(home / MIRRORS))
 
 
-def _local(registry: RegistryOptions) -> "TransportOptions":
+def local_options(words: Words, registry: RegistryOptions) -> "TransportOptions":
+    """Return how places on this machine are reached. Engines check what is said about them when they are asked."""
     from ferryman.oci.transports import TransportOptions  # noqa: PLC0415 - registries need none of it
 
-    return replace(TransportOptions(registry=registry), docker_host=os.environ.get("DOCKER_HOST", ""))
+    return TransportOptions(
+        registry=registry,
+        docker_host=words.value("docker-host") or os.environ.get("DOCKER_HOST", ""),
+        containerd_address=(words.value("containerd-address") or "").removeprefix("unix://"),
+        containerd_namespace=words.value("containerd-namespace") or "",
+        replace=words.has("replace"),
+    )
 
 
 def _flag(words: Words, side: str, name: str) -> bool:

@@ -66,6 +66,29 @@ _TARGET: Final = (
     Option("dst-insecure", ("--dst-insecure",), "Take any certificate of the target."),
     Option("dst-cacert", ("--dst-cacert",), "Certificates to trust at the target.", "FILE"),
 )
+_LOCAL: Final = (
+    Option(
+        "containerd-address",
+        ("--containerd-address",),
+        "Socket of containerd, instead of CONTAINERD_ADDRESS or its usual one.",
+        "SOCKET",
+    ),
+    Option(
+        "containerd-namespace",
+        ("--containerd-namespace",),
+        "Namespace of containerd: images inside are containerd:NAME. Kubernetes uses k8s.io.",
+        "NAMESPACE",
+    ),
+    Option(
+        "docker-host",
+        ("--docker-host",),
+        "Socket of the Docker Engine, instead of DOCKER_HOST or its usual one.",
+        "unix://PATH",
+    ),
+)
+_REPLACE: Final = Option(
+    "replace", ("--replace",), "Let a new archive take the place of a file that is there, once it is whole."
+)
 _SHOW: Final = (
     Option("json", ("--json",), "Print one JSON document at the end."),
     Option("quiet", ("--quiet", "-q"), "Print nothing but errors."),
@@ -108,7 +131,7 @@ class Command(NamedTuple):
 
 COPY: Final = Command(
     "copy",
-    (*_CHOICE, *_STORE, *_SIDES, *_SOURCE, *_TARGET, *_WORK, *_SHOW),
+    (*_CHOICE, *_STORE, *_SIDES, *_SOURCE, *_TARGET, *_LOCAL, _REPLACE, *_WORK, *_SHOW),
     "Copy images between registries, folders, archives, engines and the depot, byte for byte.\n\n"
     "All of them are one plan: every blob is sent once, what the target has is not sent, what another repository of the "
     "target has is linked. Works without a daemon. What is interrupted goes on where it was when the same command runs again.",
@@ -125,7 +148,7 @@ COPY: Final = Command(
 )
 PUSH: Final = Command(
     "push",
-    (*_CHOICE, *_SIDES, *_TARGET, *_WORK, *_SHOW),
+    (*_CHOICE, *_SIDES, *_TARGET, *_LOCAL, _REPLACE, *_WORK, *_SHOW),
     "Push images of the depot to a registry, or wherever else images can be.",
     "IMAGE… TARGET",
     "Images as the depot calls them, and where to; a target that ends with / takes several.",
@@ -152,6 +175,8 @@ GET: Final = Command(
         *_CHOICE,
         *_SIDES,
         *_SOURCE,
+        *_LOCAL,
+        _REPLACE,
         *_WORK,
         *_SHOW,
     ),
@@ -170,6 +195,7 @@ INSPECT: Final = Command(
         *_CHOICE[:1],
         *_SIDES,
         *_SOURCE[:2],
+        *_LOCAL,
         Option("raw", ("--raw",), "Print the manifest as it is, byte by byte."),
         Option("config", ("--config",), "Print the configuration of the image."),
         *_SHOW[:1],
@@ -188,6 +214,7 @@ TAGS: Final = Command(
     (
         *_SIDES,
         *_SOURCE[:2],
+        *_LOCAL,
         Option("limit", ("--limit",), "Print at most so many.", "NUMBER"),
         *_SHOW[:1],
     ),

@@ -7,6 +7,7 @@ from typing import Self
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import NotFound
+from ferryman.oci.capitals import lowered
 from ferryman.oci.manifest import Descriptor
 from ferryman.oci.mirrors import Endpoint
 from ferryman.oci.options import RegistryOptions
@@ -38,13 +39,17 @@ class RegistryClient:
         repository: str,
         options: RegistryOptions | None = None,
         registries: Registries | None = None,
+        *,
+        spelled: str = "",
     ) -> None:
         """Connect with the first request only. `options` are those of `registries` when that is given.
 
-        Raises `Invalid` (`reference_invalid`) for names that are none.
+        `spelled` is how the registry of a model spells `repository`, with capitals. Raises `Invalid` (`reference_invalid`) for names
+        that are none.
         """
         self.host = check_host(host)
         self.repository = check_repository(repository) if repository else ""
+        self._spelled = spelled if spelled and lowered(spelled) == repository else self.repository
         self._registries = registries or Registries(options or RegistryOptions())
         self._own = registries is None
         self.options = self._registries.options
@@ -117,7 +122,7 @@ class RegistryClient:
         login = self._registries.login(
             f"{host}/{endpoint.repository(self.repository)}", mirror=endpoint.mirror
         )
-        return Repository(self._registries.at(endpoint, login), self.repository)
+        return Repository(self._registries.at(endpoint, login), self._spelled)
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -16,6 +16,7 @@ from typing import Final
 
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid
+from ferryman.oci.capitals import spelled
 from ferryman.oci.ollama import parse_model
 from ferryman.oci.reference import Reference, parse_digest, parse_local, parse_reference
 
@@ -52,6 +53,8 @@ class Location:
     reference: Reference | None = None
     name: str | None = None
     digest: Digest | None = None
+    spelled: str = ""
+    """The repository as the registry of a model spells it, when that has capitals; `reference` has it in lower case."""
 
     @property
     def wanted(self) -> str | None:
@@ -62,6 +65,8 @@ class Location:
 
     def __str__(self) -> str:
         """Render as people write it; parsing that gives the same location."""
+        if self.spelled and self.reference:
+            return f"{MODEL}:{self.place}/{self.spelled}:{self.reference.tag}"
         if self.transport is Transport.DOCKER:
             return f"docker://{self.reference}"
         image = str(self.reference or self.name or "")
@@ -78,7 +83,8 @@ def parse_location(text: str) -> Location:
     scheme, colon, rest = text.strip().partition(":")
     if scheme.lower() == MODEL and rest:
         model = parse_model(rest)
-        return Location(Transport.DOCKER, model.host, model)
+        name = spelled(model.repository)
+        return Location(Transport.DOCKER, model.host, model, spelled=name if name != model.repository else "")
     try:
         transport = Transport(scheme.lower())
     except ValueError as error:

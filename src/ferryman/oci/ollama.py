@@ -1,15 +1,19 @@
 """Names, layers and the folder of Ollama models. Pure; hostile.
 
+A `Reference` to a model has its repository in lower case, as `oci.capitals` writes it; people and Ollama see it as it is spelled.
+
 A model is an artifact of a registry whose layers are named by media type. On disk it is `models/blobs/sha256-HEX` and
 `models/manifests/HOST/NAMESPACE/MODEL/TAG`, the manifest byte for byte (Ollama, server/internal/manifest and modelpath).
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
 from ferryman.core.digests import Digest
-from ferryman.core.errors import Invalid
+from ferryman.core.errors import Conflict, Invalid
+from ferryman.oci.capitals import lowered, spelled
 from ferryman.oci.manifest import Descriptor
 from ferryman.oci.reference import Reference, check_host, check_repository, check_tag
 
@@ -48,9 +52,17 @@ def parse_model(text: str, host: str = HOST) -> Reference:
     namespace = parts[-2] if len(parts) > 1 else NAMESPACE
     try:
         where = check_host(parts[0]) if len(parts) == 3 else check_host(host)
-        return Reference(where, check_repository(f"{namespace}/{last}"), check_tag(tag or "latest"))
+        return Reference(where, check_repository(lowered(f"{namespace}/{last}")), check_tag(tag or "latest"))
     except Invalid as error:
         raise _wrong(text, error.message.rpartition(": ")[2].rstrip(".")) from error
+
+
+def named_at(text: str, host: str) -> str:
+    """Return a location for the model `text` names, with `host` where it names none. Raises `Invalid` (`model_invalid`)."""
+    model = parse_model(text, host)
+    name = spelled(model.repository)
+    scheme = "docker://" if name == model.repository else "ollama:"
+    return f"{scheme}{model.host}/{name}:{model.tag}"
 
 
 def parse_registry(text: str) -> tuple[str, bool]:
@@ -78,9 +90,10 @@ def parse_registry(text: str) -> tuple[str, bool]:
 
 def model_name(reference: Reference) -> str:
     """Return the name as people write it, without what Ollama adds by itself."""
-    namespace, _, model = reference.repository.rpartition("/")
-    short = model if namespace == NAMESPACE else reference.repository
-    name = short if reference.host == HOST else f"{reference.host}/{reference.repository}"
+    repository = spelled(reference.repository)
+    namespace, _, model = repository.rpartition("/")
+    short = model if namespace == NAMESPACE else repository
+    name = short if reference.host == HOST else f"{reference.host}/{repository}"
     return f"{name}:{reference.tag or 'latest'}"
 
 
@@ -97,7 +110,33 @@ def blob_path(digest: Digest) -> PurePosixPath:
 
 def manifest_path(reference: Reference) -> PurePosixPath:
     """Return the path of a manifest below `models`."""
-    return PurePosixPath("manifests", reference.host, reference.repository, reference.tag or "latest")
+    return PurePosixPath(
+        "manifests", reference.host, spelled(reference.repository), reference.tag or "latest"
+    )
+
+
+def named_by(parts: Sequence[str]) -> Reference:
+    """Return the model whose manifest has a path of these parts below `manifests`. Raises `Invalid`."""
+    host, *names, tag = parts
+    return Reference(check_host(host), check_repository(lowered("/".join(names))), check_tag(tag))
+
+
+def same_for_ollama(one: Reference, other: Reference) -> bool:
+    """Tell whether two models are one for Ollama, which does not heed capitals (types/model, Name.EqualFold)."""
+    return str(manifest_path(one)).lower() == str(manifest_path(other)).lower()
+
+
+def check_apart(models: Iterable[Reference]) -> None:
+    """Raise `Conflict` (`model_names_collide`) when two of `models` differ only in capitals: one folder cannot have both."""
+    seen: dict[str, Reference] = {}
+    for model in models:
+        other = seen.setdefault(str(manifest_path(model)).lower(), model)
+        if other != model:
+            raise Conflict(
+                "model_names_collide",
+                f"'{model_name(other)}' and '{model_name(model)}' differ only in capitals, which Ollama does not heed.",
+                advice="Carry them one by one, to different homes.",
+            )
 
 
 def _wrong(text: str, why: str) -> Invalid:

@@ -11,6 +11,7 @@ import structlog
 from ferryman.core.clock import Clock
 from ferryman.core.errors import FerryError
 from ferryman.depot.service import Depot
+from ferryman.oci.capitals import lowered
 from ferryman.oci.reference import check_repository
 from ferryman.registry.answers import (
     Answer,
@@ -210,9 +211,13 @@ class Registry:
         return await self._handlers[route.kind](asked)
 
     def _asked(self, scope: Scope, receive: Receive, route: Route, query: Query) -> Asked:
-        name = check_repository(route.repository) if route.repository else ""
+        reads = scope["method"] in READS
+        spelled = route.repository
+        if reads and spelled != spelled.lower():
+            spelled = lowered(spelled)  # a model; what people push are images, which have no capitals
+        name = check_repository(spelled) if spelled else ""
         asked = Asked(scope, receive, route, query, name, name)
-        if name and scope["method"] in READS and route.kind is not Kind.UPLOAD:
+        if name and reads and route.kind is not Kind.UPLOAD:
             ns = query.one("ns")
             asked.repository = self._upstreams.place(name, ns)
             if ns and asked.repository != name:

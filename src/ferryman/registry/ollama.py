@@ -1,4 +1,7 @@
-"""Names as Ollama's client asks for them: `library/x` is `registry.ollama.ai/library/x` of the depot."""
+"""Names as Ollama's client asks for them: `library/x` is `registry.ollama.ai/library/x` of the depot, `Org/X` maybe `hf.co/Org/X`.
+
+Capitals are written as `oci.capitals` does before a name comes here.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +14,8 @@ from ferryman.oci.reference import check_repository
 from ferryman.registry.ports import Arriving, NoUpstreams, Upstreams
 
 HOST: Final = "registry.ollama.ai"
+HOSTS: Final = (HOST, "hf.co", "huggingface.co")
+"""Where models without a host may be kept in the depot, in the order in which they are looked for."""
 MOST: Final = 10_000
 
 
@@ -28,14 +33,14 @@ class Models:
         placed = self._behind.place(repository, ns)
         if placed != repository or not (is_short(repository) or ns):
             return placed
-        longer, key = f"{ns or HOST}/{repository}", (repository, ns)
+        key = repository, ns
         now = self._depot.generation()
         if now != self._seen or len(self._places) >= MOST:
             self._places.clear()
             self._seen = now
         found = self._places.get(key)
         if found is None:
-            found = self._places[key] = self._found(repository, longer, whole=bool(ns))
+            found = self._places[key] = self._found(repository, ns)
         return found
 
     def covers(self, repository: str, /) -> bool:
@@ -58,13 +63,16 @@ class Models:
         """Ask what is behind."""
         return await self._behind.referrers(repository, digest)
 
-    def _found(self, repository: str, longer: str, *, whole: bool) -> str:
+    def _found(self, repository: str, ns: str | None) -> str:
         """Return the longer name when it is there: with `?ns=` it goes first, else it is the second choice."""
-        if whole:
+        if ns:
+            longer = f"{ns}/{repository}"
             return longer if self._has(longer) else repository
-        if self._has(repository) or not (self._behind.covers(longer) or self._has(longer)):
+        if self._has(repository):
             return repository
-        return longer
+        every = [f"{host}/{repository}" for host in HOSTS]
+        there = next((longer for longer in every if self._has(longer)), None)
+        return there or next((longer for longer in every if self._behind.covers(longer)), repository)
 
     def _has(self, repository: str) -> bool:
         try:

@@ -10,8 +10,8 @@ from typing import Final
 
 from ferryman.testing.loopback import InThread
 
-_MANIFEST: Final = re.compile(r"/v2/([a-z0-9._/-]+)/manifests/([\w.-]+)")
-_BLOB: Final = re.compile(r"/v2/([a-z0-9._/-]+)/blobs/(sha256:[0-9a-f]{64})")
+_MANIFEST: Final = re.compile(r"/v2/([A-Za-z0-9._/-]+)/manifests/([\w.-]+)")
+_BLOB: Final = re.compile(r"/v2/([A-Za-z0-9._/-]+)/blobs/(sha256:[0-9a-f]{64})")
 _STORED: Final = re.compile(r"/stored/(sha256:[0-9a-f]{64})")
 LICENCE: Final = "Licence of a test model.\nUse it for tests.\n"
 _PREFIX: Final = "application/vnd.ollama.image."

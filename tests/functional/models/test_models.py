@@ -144,6 +144,54 @@ def test_a_damaged_blob_in_the_home_is_written_anew(site: Site, model: str, tmp_
     assert blob.read_bytes() == whole
 
 
+def test_capitals_stay_as_they_are(site: Site, upstream: OllamaRegistry, tmp_path: Path) -> None:
+    raw = upstream.add("Org/Model-GGUF", "Q4_K_M")
+    name = f"127.0.0.1:{upstream.port}/Org/Model-GGUF:Q4_K_M"
+    site.ferry("get", "ollama:Org/Model-GGUF:Q4_K_M", "--registry", upstream.url)
+    (found,) = site.json("models", "ls")
+    assert found["name"] == name
+    assert found["repository"] == found["repository"].lower()
+    assert site.json("models", "show", name.lower().replace("q4_k_m", "Q4_K_M"))["name"] == name
+    before = dict(upstream.served)
+    site.ferry("get", f"ollama:{name}", "--src-plain-http")
+    assert upstream.served == before, "nothing is fetched twice"
+    zipped, home = tmp_path / "m.zip", tmp_path / "ollama"
+    site.ferry("models", "export", name, "-o", str(zipped))
+    with zipfile.ZipFile(zipped) as archive:
+        place = f"models/manifests/127.0.0.1:{upstream.port}/Org/Model-GGUF/Q4_K_M"
+        assert archive.read(place) == raw
+    (tmp_path / "there").mkdir()
+    there = Site(tmp_path / "there")
+    assert there.json("models", "import", str(zipped))["models"] == [name]
+    assert there.json("models", "ls")[0]["digest"] == found["digest"]
+    site.ferry("models", "install", name, "--home", str(home))
+    assert (home / place).read_bytes() == raw
+
+
+def test_names_that_differ_in_capitals_only_are_two_models_and_one_for_ollama(
+    site: Site, upstream: OllamaRegistry, tmp_path: Path
+) -> None:
+    upper, lower = upstream.add("Org/Tiny", seed=1), upstream.add("org/tiny", seed=2)
+    assert upper != lower
+    host = f"127.0.0.1:{upstream.port}"
+    for name in ("Org/Tiny", "org/tiny"):
+        site.ferry("get", f"ollama:{name}", "--registry", upstream.url)
+    names = [f"{host}/Org/Tiny:latest", f"{host}/org/tiny:latest"]
+    assert sorted(one["name"] for one in site.json("models", "ls")) == names
+    assert site.json("models", "show", names[1])["digest"] == f"sha256:{hashlib.sha256(lower).hexdigest()}"
+    said = site.ferry("models", "show", f"{host}/ORG/tiny", code=1)
+    assert all(name in said for name in names)
+    assert "capitals" in site.ferry("models", "export", *names, "-o", str(tmp_path / "m.zip"), code=1)
+    home = tmp_path / "ollama"
+    site.ferry("models", "install", names[0], "--home", str(home))
+    assert "another" in site.ferry("models", "install", names[1], "--home", str(home), code=1)
+    place = home / "models/manifests" / host / "Org/Tiny/latest"
+    assert place.read_bytes() == upper, "what was there stays"
+    site.ferry("models", "install", names[1], "--home", str(home), "--overwrite")
+    assert place.read_bytes() == lower, "under the spelling that is there"
+    assert not (home / "models/manifests" / host / "org").exists()
+
+
 GOOD = b"hello"
 NAME = f"models/blobs/sha256-{hashlib.sha256(GOOD).hexdigest()}"
 

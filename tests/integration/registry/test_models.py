@@ -2,6 +2,7 @@
 
 from ferryman.depot.model import Origin
 from ferryman.oci.manifest import parse_manifest
+from ferryman.oci.ollama import parse_model
 from ferryman.registry.ollama import Models, is_short
 from tests.conformance.registry.doubles import OpenAccess
 from tests.conformance.registry.peers import MANIFEST, digest_of
@@ -36,6 +37,21 @@ def test_own_repositories_go_first_and_changes_are_seen(depot):
     put(depot, "library/tiny")
     assert models.place("library/tiny", None) == "library/tiny"
     assert models.place("library/tiny", "registry.ollama.ai") == MODEL
+
+
+async def test_capitals_are_served_as_they_are_asked_for(made, depot):
+    ask = made(OpenAccess(), upstreams=Models(depot))
+    kept = str(parse_model("hf.co/Org/Model-GGUF").name)
+    await ask("POST", f"/v2/{kept}/blobs/uploads/?digest={digest_of(b'{}')}", b"{}")
+    put(depot, kept)
+    found = await ask("GET", "/v2/Org/Model-GGUF/manifests/latest")
+    assert (found.status, found.body) == (200, RAW)
+    assert (await ask("GET", f"/v2/{kept}/manifests/latest")).body == RAW
+    blob = await ask("GET", f"/v2/Org/Model-GGUF/blobs/{digest_of(b'{}')}")
+    assert (blob.status, blob.body) == (200, b"{}")
+    assert (await ask("GET", blob.headers["location"])).body == b"{}"
+    assert (await ask("GET", "/v2/org/model-gguf/manifests/latest")).status == 404
+    assert (await ask("POST", "/v2/Org/Model-GGUF/blobs/uploads/")).status == 400
 
 
 async def test_blobs_say_where_they_are(made, depot):

@@ -139,7 +139,11 @@ class Ends:
         if key not in self._clients:
             side, registries = self._sides[writes], self._registries[writes]
             self._clients[key] = RegistryClient(
-                location.place, place.repository, side.registry, registries=registries
+                location.place,
+                place.repository,
+                side.registry,
+                registries=registries,
+                spelled=location.spelled,
             )
         return self._clients[key]
 

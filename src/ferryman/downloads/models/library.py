@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from ferryman.core.errors import NotFound
+from ferryman.core.errors import Conflict, NotFound
 from ferryman.depot.model import Ref
 from ferryman.depot.service import Depot
 from ferryman.oci import media
+from ferryman.oci.capitals import spelled
 from ferryman.oci.manifest import Descriptor, Manifest
-from ferryman.oci.ollama import PREFIX, TEXTS, kind_of, model_name, parse_model
+from ferryman.oci.ollama import PREFIX, TEXTS, kind_of, model_name, parse_model, same_for_ollama
 from ferryman.oci.reference import Reference, parse_reference
 
 LONGEST_TEXT: Final = 256 * 1024
@@ -68,17 +69,23 @@ class Library:
 
     def all(self, prefix: str = "") -> Iterator[Model]:
         """Yield every model whose repository begins with `prefix`, in the order of their names."""
+        for ref in self._refs(prefix):
+            if (model := self._model(ref)) is not None:
+                yield model
+
+    def _refs(self, prefix: str) -> Iterator[Ref]:
         after = ""
         while page := self._depot.refs(prefix, after, _PAGE):
             after = str(page[-1])
-            for ref in page:
-                if (model := self._model(ref)) is not None:
-                    yield model
+            yield from page
 
     def find(self, text: str) -> Model:
-        """Return a model by its name. Raises `Invalid` (`model_invalid`), `NotFound` (`model_unknown`)."""
+        """Return a model by its name; other capitals do when nothing else is meant by them.
+
+        Raises `Invalid` (`model_invalid`), `NotFound` (`model_unknown`), `Conflict` (`model_ambiguous`).
+        """
         reference = parse_model(text)
-        ref = self._depot.ref(reference.name, reference.wanted)
+        ref = self._depot.ref(reference.name, reference.wanted) or self._with_other_capitals(reference)
         found = self._model(ref) if ref else None
         if found is None:
             raise NotFound(
@@ -87,6 +94,22 @@ class Library:
                 advice=f"Fetch it first: ferry get ollama:{model_name(reference)}",
             )
         return found
+
+    def _with_other_capitals(self, reference: Reference) -> Ref | None:
+        base = f"{reference.host}/{spelled(reference.repository).lower().partition('/')[0]}"
+        found = [
+            ref
+            for ref in self._refs(base)
+            if same_for_ollama(parse_reference(str(ref)), reference) and self._model(ref)
+        ]
+        if len(found) > 1:
+            names = ", ".join(model_name(parse_reference(str(ref))) for ref in found[:5])
+            raise Conflict(
+                "model_ambiguous",
+                f"'{model_name(reference)}' may be {names}.",
+                advice="Write it with the capitals it has.",
+            )
+        return found[0] if found else None
 
     def texts(self, model: Model) -> dict[str, list[str]]:
         """Return what people can read of a model, by kind: licence, template, parameters and the like."""

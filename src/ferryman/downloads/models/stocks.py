@@ -15,7 +15,8 @@ from ferryman.depot.service import Depot
 from ferryman.downloads.models.carry import Item
 from ferryman.downloads.models.library import Model
 from ferryman.oci.manifest import MOST_MANIFEST
-from ferryman.oci.reference import Reference, check_host, check_repository, check_tag, parse_digest
+from ferryman.oci.ollama import check_apart, named_by
+from ferryman.oci.reference import Reference, parse_digest
 
 _CHUNK: Final = 1024 * 1024
 _MOST: Final = 10_000
@@ -27,7 +28,8 @@ class DepotStock:
     """Implements `carry.Stock`: models of the depot, each blob once."""
 
     def __init__(self, depot: Depot, models: Sequence[Model]) -> None:
-        """Take `models`."""
+        """Take `models`. Raises `Conflict` (`model_names_collide`)."""
+        check_apart(one.reference for one in models)
         self._depot, self._models = depot, models
 
     @property
@@ -99,8 +101,7 @@ def meaning_of(name: str) -> Digest | Reference | None:
         if len(parts) == 2 and parts[0] == "blobs":
             return parse_digest(parts[1].replace("-", ":", 1))
         if len(parts) >= 4 and parts[0] == "manifests":
-            *names, tag = parts[2:]
-            return Reference(check_host(parts[1]), check_repository("/".join(names)), check_tag(tag))
+            return named_by(parts[1:])
     except Invalid:
         return None
     return None

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from ferryman.core.digests import Digest, new_hasher
@@ -13,7 +13,7 @@ from ferryman.depot.holds import Hold
 from ferryman.depot.model import Origin
 from ferryman.depot.service import Depot
 from ferryman.oci.manifest import Manifest
-from ferryman.oci.ollama import blob_path, manifest_path, model_name
+from ferryman.oci.ollama import blob_path, manifest_path, model_name, named_by
 from ferryman.oci.reference import Reference
 
 _CHUNK: Final = 1024 * 1024
@@ -83,19 +83,30 @@ class FolderStore:
         self._write(self._root / blob_path(digest), checked())
 
     def name(self, model: Reference, manifest: Manifest) -> bool:
-        """Write the manifest, byte for byte."""
-        place = self._root / manifest_path(model)
+        """Write the manifest, byte for byte, under the spelling that is there when only capitals differ."""
+        place = self._spelled(manifest_path(model))
         if place.is_file():
             if place.read_bytes() == manifest.raw:
                 return False
             if not self._overwrite:
                 raise Conflict(
                     "model_exists",
-                    f"There is another '{model_name(model)}' in {self._root}.",
+                    f"There is another '{model_name(named_by(place.parts[-4:]))}' in {self._root}.",
                     advice="It is kept. Use --overwrite to let the name mean the new model.",
                 )
         self._write(place, iter((manifest.raw,)))
         return True
+
+    def _spelled(self, path: PurePosixPath) -> Path:
+        """Return where a manifest goes: Ollama takes names that differ in capitals for one, so there is one place for them."""
+        place = self._root
+        for part in path.parts:
+            exact = place / part
+            if not exact.exists() and place.is_dir():
+                found = (one.name for one in sorted(place.iterdir()) if one.name.lower() == part.lower())
+                exact = place / next(found, part)
+            place = exact
+        return place
 
     def _write(self, place: Path, pieces: Iterator[bytes]) -> None:
         part = place.with_name(f".{place.name}.part")

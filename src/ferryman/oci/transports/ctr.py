@@ -27,6 +27,7 @@ class Ctr:
     def __init__(self, namespace: str, options: TransportOptions) -> None:
         """Run nothing yet."""
         self._program = options.ctr
+        namespace = namespace or options.containerd_namespace
         self._words = ["--namespace", namespace] if namespace else []
         if options.containerd_address:
             self._words = ["--address", options.containerd_address, *self._words]
