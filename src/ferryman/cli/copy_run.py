@@ -19,7 +19,7 @@ from ferryman.depot.copying.copier import Copier, How, Prepared
 from ferryman.depot.copying.ends import Ends, Kept
 from ferryman.depot.copying.meter import Meter
 from ferryman.depot.copying.model import Choice
-from ferryman.depot.copying.movers import DEPOT
+from ferryman.depot.copying.movers import DEPOT, keeps_between
 from ferryman.depot.copying.places import Places
 from ferryman.depot.copying.result import plan_document, result_document
 from ferryman.depot.copying.uploads import Uploads
@@ -112,10 +112,7 @@ class Work:
     def _kept(self) -> Kept | None:
         """Open the depot when something comes from it, goes to it, or goes through it."""
         ends = [place.registry for wish in self._places.wishes for place in (wish.source, wish.target)]
-        between = any(
-            wish.source.registry.startswith("docker:") and wish.target.registry.startswith("docker:")
-            for wish in self._places.wishes
-        )
+        between = any(keeps_between(wish.source, wish.target) for wish in self._places.wishes)
         if DEPOT not in ends and not (between and self._how.store):
             return None
         from ferryman.cli.copy_home import OpenDepot  # noqa: PLC0415 - loads the database

@@ -113,7 +113,7 @@ _WORK: Final = (
 )
 _STORE: Final = (
     Option(
-        "no-store", ("--no-store",), "Between registries, send bytes straight through, not over the depot."
+        "no-store", ("--no-store",), "Send what comes from registries straight through, not over the depot."
     ),
 )
 

@@ -1,7 +1,7 @@
 """The ways of a blob: straight from a source to the target, into the depot, or through the depot."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ferryman.core.errors import Corrupt, FerryError, NotFound, Unavailable
 from ferryman.depot.copying.asking import Open
@@ -110,12 +110,21 @@ class Ways:
     def _way(self, step: BlobStep, place: Place) -> Direct | Into | Through:
         if place.registry == DEPOT and self._into is not None:
             return self._into
-        both = place.registry.startswith("docker:") and step.sources[0].registry.startswith("docker:")
-        return self._through if both and self._through is not None else self._direct
+        kept = keeps_between(step.sources[0], place)
+        return self._through if kept and self._through is not None else self._direct
 
 
 DEPOT = "depot:"
 """The registry of every place in the depot."""
+
+
+_BEGIN_ANEW: Final = ("docker:", "oci-archive:", "docker-archive:", "docker-daemon:")
+"""Targets that keep nothing of a copy that broke off, or not always. Folders and containerd keep what arrived."""
+
+
+def keeps_between(source: Place, target: Place) -> bool:
+    """Tell whether blobs from `source` stay in the depot on their way to `target`, so that nothing is fetched twice."""
+    return source.registry.startswith("docker:") and target.registry.startswith(_BEGIN_ANEW)
 
 
 def from_any(step: BlobStep, take: Callable[[Place], None]) -> None:

@@ -68,10 +68,16 @@ def router(library: Library, looks: Looks, private: Callable[[Principal], bool])
     routes = APIRouter(prefix="/models", tags=["models"])
 
     @routes.get("")
-    async def models(_caller: Reader) -> Listed[ModelShown]:
-        """List the models of the depot."""
-        found = await asyncio.to_thread(lambda: list(library.all()))
-        return Listed(items=[model_view(one) for one in found], next_cursor=None)
+    async def models(
+        _caller: Reader,
+        cursor: Annotated[
+            str, Query(max_length=400, pattern=PRINTABLE, description="From `next_cursor`.")
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+    ) -> Listed[ModelShown]:
+        """List the models of the depot in the order of their names."""
+        found, more = await asyncio.to_thread(library.page, cursor, limit)
+        return Listed(items=[model_view(one) for one in found], next_cursor=more)
 
     @routes.get("/show")
     async def show(

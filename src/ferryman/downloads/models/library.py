@@ -1,10 +1,15 @@
 """Which models the depot has. Blocking and thread-safe, as the depot."""
 
+import contextlib
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol
 
-from ferryman.core.errors import Conflict, NotFound
+from ferryman.core.digests import Digest
+from ferryman.core.errors import Conflict, Corrupt, NotFound
 from ferryman.depot.model import Ref
 from ferryman.depot.service import Depot
 from ferryman.oci import media
@@ -15,6 +20,8 @@ from ferryman.oci.reference import Reference, parse_reference
 
 LONGEST_TEXT: Final = 256 * 1024
 """Most bytes of a licence or template that are shown."""
+KNOWN: Final = 4_000
+"""Manifests whose meaning is remembered: a few kilobytes each where they are models, next to nothing where they are images."""
 _PAGE: Final = 500
 
 
@@ -63,18 +70,29 @@ class Model:
 class Library:
     """Looks models up."""
 
-    def __init__(self, depot: Depot) -> None:
-        """Read `depot`."""
-        self._depot = depot
+    def __init__(self, depot: Depot, most: int = KNOWN) -> None:
+        """Read `depot`; remember what the `most` manifests that were used last are."""
+        self._depot, self._most = depot, most
+        self._known: OrderedDict[Digest, Manifest | None] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def all(self, prefix: str = "") -> Iterator[Model]:
-        """Yield every model whose repository begins with `prefix`, in the order of their names."""
-        for ref in self._refs(prefix):
-            if (model := self._model(ref)) is not None:
-                yield model
+    def all(self, prefix: str = "", after: str = "") -> Iterator[Model]:
+        """Yield every model whose repository begins with `prefix`, in the order of their names, behind `after` (`REPOSITORY:TAG`).
 
-    def _refs(self, prefix: str) -> Iterator[Ref]:
-        after = ""
+        A model whose manifest is damaged is passed over: `ferry depot fsck` tells of it.
+        """
+        for ref in self._refs(prefix, after):
+            with contextlib.suppress(Corrupt):
+                if (model := self._model(ref)) is not None:
+                    yield model
+
+    def page(self, cursor: str = "", limit: int = 500) -> tuple[list[Model], str | None]:
+        """Return at most `limit` models behind `cursor`, and the cursor of the next page. Reads no more than it returns, and one."""
+        found = list(islice(self.all(after=cursor), limit + 1))
+        more = str(found[limit - 1].ref) if len(found) > limit else None
+        return found[:limit], more
+
+    def _refs(self, prefix: str, after: str = "") -> Iterator[Ref]:
         while page := self._depot.refs(prefix, after, _PAGE):
             after = str(page[-1])
             yield from page
@@ -127,12 +145,24 @@ class Library:
         if ref.media_type not in {media.DOCKER_MANIFEST, media.OCI_MANIFEST}:
             return None
         try:
-            manifest = self._depot.manifest(ref.repository, ref.digest)
+            manifest = self._manifest(ref)
         except NotFound:  # removed meanwhile
             return None
-        if not is_model(manifest):
-            return None
-        return Model(ref, parse_reference(str(ref)), manifest)
+        return manifest and Model(ref, parse_reference(str(ref)), manifest)
+
+    def _manifest(self, ref: Ref) -> Manifest | None:
+        """Return a manifest that is one of a model, else None; read once, since what a digest names never changes."""
+        with self._lock:
+            if ref.digest in self._known:
+                self._known.move_to_end(ref.digest)
+                return self._known[ref.digest]
+        read = self._depot.manifest(ref.repository, ref.digest)
+        manifest = read if is_model(read) else None
+        with self._lock:
+            self._known[ref.digest] = manifest
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+        return manifest
 
 
 def read_text(stream: Readable, most: int) -> str:
