@@ -148,7 +148,7 @@ class Library:
             manifest = self._manifest(ref)
         except NotFound:  # removed meanwhile
             return None
-        return manifest and Model(ref, parse_reference(str(ref)), manifest)
+        return None if manifest is None else Model(ref, parse_reference(str(ref)), manifest)
 
     def _manifest(self, ref: Ref) -> Manifest | None:
         """Return a manifest that is one of a model, else None; read once, since what a digest names never changes."""
