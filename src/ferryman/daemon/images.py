@@ -34,6 +34,7 @@ from ferryman.images.reach import Reach
 from ferryman.images.service import Copies
 from ferryman.jobs.ports import Handler
 from ferryman.jobs.service import Ledger
+from ferryman.oci.capitals import spelled
 from ferryman.oci.client import RegistryClient
 from ferryman.oci.options import RegistryOptions
 from ferryman.oci.pulling import RegistrySource
@@ -117,7 +118,8 @@ def shelf(reference: Reference, plain_http: bool, private: bool) -> Iterator[Reg
     options = RegistryOptions(
         plain_http=plain_http, allow=rule, retries=1, connect_timeout=5, stall_timeout=8
     )
-    with RegistryClient(reference.host, reference.repository, options) as client:
+    name = spelled(reference.repository)
+    with RegistryClient(reference.host, reference.repository, options, spelled=name) as client:
         yield client.source()
 
 

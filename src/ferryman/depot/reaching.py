@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman.oci.authfile import AuthFiles
+from ferryman.oci.capitals import spelled
 from ferryman.oci.client import RegistryClient
 from ferryman.oci.location import Location, Transport
 from ferryman.oci.options import Login, RegistryOptions
@@ -65,6 +66,11 @@ class Reaching:
             yield RegistryClient(through.host, reference.repository, registries=opened).source
             if through.host == reference.host:
                 return
+        name = spelled(reference.repository)
+        if name != reference.repository:  # a model, most likely: its registry knows it with capitals
+            yield RegistryClient(
+                reference.host, reference.repository, registries=self._registries, spelled=name
+            ).source
         yield RegistryClient(reference.host, reference.repository, registries=self._registries).source
 
     def _on_this_machine(self, location: Location) -> Source:

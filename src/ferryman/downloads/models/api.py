@@ -73,7 +73,7 @@ def router(library: Library, looks: Looks, private: Callable[[Principal], bool])
         cursor: Annotated[
             str, Query(max_length=400, pattern=PRINTABLE, description="From `next_cursor`.")
         ] = "",
-        limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Most models of the page.")] = 500,
     ) -> Listed[ModelShown]:
         """List the models of the depot in the order of their names."""
         found, more = await asyncio.to_thread(library.page, cursor, limit)

@@ -13,7 +13,7 @@ from ferryman.core.errors import FerryError, Invalid
 from ferryman.depot.service import Depot
 from ferryman.downloads.models.library import LONGEST_TEXT, is_model, read_text
 from ferryman.oci.manifest import Descriptor, Manifest
-from ferryman.oci.ollama import TEXTS, kind_of, model_name, parse_model
+from ferryman.oci.ollama import HOST, TEXTS, kind_of, model_name, named_at, parse_model
 from ferryman.oci.ports import BlobStream
 from ferryman.oci.reference import Reference
 
@@ -74,7 +74,7 @@ class Looked:
     @property
     def source(self) -> str:
         """The location to copy it from."""
-        return f"docker://{self.reference}"
+        return named_at(self.name, HOST)
 
 
 class Looks:
