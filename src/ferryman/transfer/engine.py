@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from ferryman.core.clock import Clock
 from ferryman.core.errors import Unavailable
@@ -18,6 +19,9 @@ from ferryman.transfer.pump import Pump
 from ferryman.transfer.rate import Bucket
 from ferryman.transfer.task import Task
 from ferryman.transfer.wire import Wire
+
+_SATURATED: Final = 0.7
+"""Share of the time; the rest is what a loop waits even when data is always there."""
 
 
 class Core:
@@ -86,6 +90,10 @@ class Core:
     def others_starve(self, task: Task) -> bool:
         """Whether some other transfer waits for its first connection."""
         return any(other.starving for other in self._at_network if other is not task)
+
+    def saturated(self, now: float) -> bool:
+        """Whether what already arrives keeps the loop or the disk as busy as they can be."""
+        return self.pump.busy >= _SATURATED or self._wire.writer.behind(now)
 
     def close(self) -> None:
         """Close connections. Called on the loop, last."""

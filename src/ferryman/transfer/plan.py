@@ -13,6 +13,8 @@ MiB: Final = 1024 * 1024
 CHUNK: Final = 16 * MiB
 """Smallest span asked for while much is left: small enough to stay near the watermark, where pages are warm."""
 CHUNK_MAX: Final = 256 * MiB
+FEW: Final = 2
+"""Lanes that keep a loop busy which has as much to do as it can: each further one costs both ends, and brings nothing."""
 STEAL_MIN: Final = 256 * 1024
 """Less than this is not worth another request while its lane is moving."""
 
@@ -203,9 +205,12 @@ class SlowStart:
         if self._heard >= max(1, self.lanes // 2) and self.lanes < limit:
             self.lanes, self._heard = min(limit, self.lanes * 2), 0
 
-    def wanted(self, limit: int, bytes_left: int) -> int:
-        """Lanes to use now: at most `limit`, and no more than one for each MiB that is left."""
-        return max(1, min(self.lanes, limit, bytes_left // MiB))
+    def wanted(self, limit: int, bytes_left: int, *, held: bool = False) -> int:
+        """Lanes to use now: at most `limit`, and no more than one for each MiB that is left.
+
+        `held` says that more of them would bring nothing, or that it is too early to know: then `FEW` are enough.
+        """
+        return max(1, min(self.lanes, FEW if held else limit, limit, bytes_left // MiB))
 
 
 class Paces:

@@ -13,12 +13,16 @@ WRITE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 
 Handler = Callable[[int], None]
 
+_WINDOW: Final = 0.05
+"""Seconds over which it is measured how busy the loop is."""
+
 
 class Pump:
     """Runs handlers of ready descriptors, posted calls and a tick. `post` is thread-safe, the rest is loop-only.
 
     `tick(now)` is called at least every `interval()` seconds; one tick serves all time-outs and retries, so nothing
     can pile up timers. `broken` hears of faults that handlers raise. `interval` returns None while nothing is at work: then the thread sleeps until it is posted to.
+    `busy` is the share of the last moment (0 to 1) in which it did not wait for anything. Loop only.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class Pump:
         self._soon: deque[Callable[[], None]] = deque()
         self._tick, self._interval, self._broken = tick, interval, broken
         self._last_tick = 0.0
+        self.busy = 0.0
+        self._window, self._waited = time.monotonic(), 0.0
         self._closing = self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ferry-pump", daemon=True)
@@ -90,7 +96,7 @@ class Pump:
                 self._broken(error)
 
     def _turn(self) -> None:
-        for fd, events in self._epoll.poll(self._timeout()):
+        for fd, events in self._poll():
             if fd == self._wake:
                 os.eventfd_read(fd)
             elif handler := self._handlers.get(fd):
@@ -103,6 +109,16 @@ class Pump:
         if now - self._last_tick >= (self._interval() or 0.0):
             self._last_tick = now
             self._tick(now)
+
+    def _poll(self) -> list[tuple[int, int]]:
+        timeout, begun = self._timeout(), time.monotonic()
+        ready = self._epoll.poll(timeout)
+        now = time.monotonic()
+        self._waited += now - begun
+        if now - self._window >= _WINDOW:
+            self.busy = 1.0 - self._waited / (now - self._window)
+            self._window, self._waited = now, 0.0
+        return ready
 
     def _timeout(self) -> float:
         if self._soon or self._posted:

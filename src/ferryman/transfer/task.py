@@ -33,6 +33,8 @@ _MOST_LANES: Final = 32
 _CAP_RECOVERY: Final = 10.0
 _LIMIT_FELT: Final = 1.0
 """Seconds for which a rate limit that held something back explains why a connection is slow."""
+_EARLY: Final = 0.06
+"""Seconds after the first answer until it is known what holds a transfer back."""
 _AT_WORK: Final = frozenset({Phase.CONNECTING, Phase.DOWNLOADING})
 
 Report = Callable[[Result | None, BaseException | None], None]
@@ -70,6 +72,7 @@ class Task:
         self._limited_at = -_LIMIT_FELT
         self._slow_start = plan.SlowStart()
         self._paces = plan.Paces()
+        self._answered_at: float | None = None
 
     @property
     def starving(self) -> bool:
@@ -126,7 +129,12 @@ class Task:
             return 1
         if self._cap < self._most and now >= self._cap_until:
             self._cap, self._cap_until = self._cap + 1, now + _CAP_RECOVERY
-        return self._slow_start.wanted(self._cap, total - self.disk())
+        return self._slow_start.wanted(self._cap, total - self.disk(), held=self._held_back(now))
+
+    def _held_back(self, now: float) -> bool:
+        """Whether more lanes bring nothing because reading or the disk is what takes the time, or it is too early to know."""
+        early = self._answered_at is None or now - self._answered_at < _EARLY
+        return early or self.core.saturated(now)
 
     def set_most(self, most: int) -> None:
         """Use at most `most` lanes from now on."""
@@ -205,6 +213,8 @@ class Task:
 
     def heard(self) -> None:
         """A lane got an answer with a body: time for more lanes."""
+        if self._answered_at is None:
+            self._answered_at = self.core.now()
         self._slow_start.answered(self._most)
         self.core.pump.soon(self.step)
 

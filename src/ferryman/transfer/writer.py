@@ -7,6 +7,7 @@ cache where file and file system allow it: filling the cache costs more than all
 import mmap
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,8 @@ from ferryman.transfer.plan import MiB
 PAGE: Final = 4096
 BUFFER: Final = MiB
 _BUFFERS: Final = 4
+_LATELY: Final = 0.1
+"""Seconds for which a missing buffer says that the disk is behind."""
 WORTH: Final = 256 * 1024
 """Less than this is written by the loop itself: handing it over would cost more than it saves."""
 
@@ -61,6 +64,7 @@ class Writer:
         self._post = post
         self._free: list[memoryview] = []
         self._made = 0
+        self._short_at = 0.0
         self._waiting: deque[Callable[[], None]] = deque()
         self._queue: queue.SimpleQueue[tuple[Write, Callable[[], None]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -69,10 +73,15 @@ class Writer:
         """A free buffer of `BUFFER + PAGE` bytes that begins at a page, or None."""
         if self._free:
             return self._free.pop()
-        if self._made == _BUFFERS:
-            return None
-        self._made += 1
-        return memoryview(mmap.mmap(-1, BUFFER + PAGE))
+        if self._made < _BUFFERS:
+            self._made += 1
+            return memoryview(mmap.mmap(-1, BUFFER + PAGE))
+        self._short_at = time.monotonic()
+        return None
+
+    def behind(self, now: float) -> bool:
+        """Whether a buffer was missed lately: the disk is slower than what arrives."""
+        return now - self._short_at < _LATELY
 
     def wait(self, then: Callable[[], None]) -> None:
         """Call `then` once when a buffer is free; it takes one at once, or does not want it any more."""

@@ -1,5 +1,6 @@
 """The thread that writes what was decrypted: the right bytes at the right place, whatever ends the transfer."""
 
+import ctypes
 import os
 import random
 import subprocess
@@ -49,6 +50,19 @@ def test_pieces_are_whole_pages_with_less_than_a_page_on_either_side(at: int, co
         assert first < PAGE > count - last
     else:
         assert count < 2 * PAGE
+
+
+def test_buffers_begin_at_pages_and_whoever_misses_one_shows_that_the_disk_is_behind() -> None:
+    writer = Writer(lambda call: call())
+    assert not writer.behind(time.monotonic())
+    buffers = []
+    while (buffer := writer.take()) is not None:
+        buffers.append(buffer)
+    assert writer.behind(time.monotonic())
+    assert sum(len(buffer) for buffer in buffers) <= 5 * MIB
+    assert all(ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % PAGE == 0 for buffer in buffers)
+    writer.give_back(buffers.pop())
+    assert writer.take() is not None
 
 
 @pytest.mark.parametrize("read_again", [False, True])

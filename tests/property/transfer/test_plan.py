@@ -1,5 +1,6 @@
 """Ranges, planning and the journal under arbitrary input."""
 
+import statistics
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,7 +10,18 @@ from hypothesis import strategies as st
 
 from ferryman.transfer.body import Chunked
 from ferryman.transfer.journal import SLOT, Record, decode, encode, newest
-from ferryman.transfer.plan import LaneView, Pace, Paces, Ranges, SlowStart, crawls, held_up, next_take
+from ferryman.transfer.plan import (
+    FEW,
+    LaneView,
+    Pace,
+    Paces,
+    Ranges,
+    SlowStart,
+    crawls,
+    held_up,
+    median,
+    next_take,
+)
 from ferryman.transfer.rate import Bucket
 
 TOTAL = 400
@@ -82,6 +94,12 @@ def test_slow_start_doubles_and_never_exceeds_its_limits(limit: int, answers: in
         assert before <= start.lanes <= min(limit, 2 * before)
     assert 1 <= start.wanted(limit, left) <= max(1, min(limit, left // MIB))
     assert start.lanes == limit or answers < 2 * limit
+    assert start.wanted(limit, left, held=True) == min(FEW, start.wanted(limit, left))
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=1))
+def test_the_median_is_that_of_the_standard_library(values: list[float]) -> None:
+    assert median(values) == statistics.median(values)
 
 
 records = st.builds(
