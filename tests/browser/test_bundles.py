@@ -1,6 +1,9 @@
 """Bundles in a real browser: written from what is ticked, looked at, checked, brought in volumes, and loaded."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from ferryman.testing.ollama import OllamaRegistry
 from tests.browser.conftest import fetched, name_of
 from tests.browser.test_access import faults, seen_by_all
+
+FERRY = (sys.executable, "-c", "import sys; from ferryman.cli import main; sys.exit(main())")
 
 
 def writing(page: Page, name: str, file: str) -> Locator:
@@ -116,3 +121,32 @@ def test_what_cannot_be_written_or_loaded_is_said_in_the_dialog(page: Page, tmp_
     expect(page.locator("#job-head")).to_contain_text("Failed")
     page.goto("/depot/bundles/show?name=no.bundle")
     expect(page.locator("main")).to_contain_text("It cannot be read as a bundle")
+
+
+def test_the_key_of_another_site_is_accepted_before_its_bundle_is_loaded(
+    page: Page, models: OllamaRegistry, tmp_path: Path
+) -> None:
+    models.add("library/foreign", seed=43)
+    name = name_of(models, "foreign")
+    environment = {**os.environ, "FERRY_HOME": str(tmp_path / "other"), "NO_COLOR": "1"}
+    for words in (
+        ["get", f"ollama:{name}", "--registry", models.url],
+        ["bundle", "create", name, "-o", str(tmp_path / "foreign.bundle")],
+    ):
+        subprocess.run([*FERRY, *words], env=environment, check=True, capture_output=True, timeout=120)
+    page.goto("/depot/bundles")
+    page.get_by_role("button", name="Load", exact=True).click()
+    form = page.get_by_role("dialog", name="Load a bundle")
+    form.get_by_label("Files of the bundle").set_input_files(tmp_path / "foreign.bundle")
+    form.get_by_role("button", name="Load").click()
+    expect(page.locator("#job-head")).to_contain_text("which is not trusted here")
+    page.goto("/depot/bundles/show?name=foreign.bundle")
+    expect(page.get_by_role("button", name="Load", exact=True)).to_have_count(0)
+    assert faults(page, "light") == []
+    page.get_by_label("Name of the other site").fill("hamburg")
+    page.get_by_role("button", name="Accept this key").click()
+    expect(page.locator(".facts")).to_contain_text("hamburg")
+    page.get_by_role("button", name="Load", exact=True).click()
+    done(page)
+    page.goto(f"/depot/image?name={name}")
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
