@@ -24,6 +24,7 @@ _KINDS = {
     Kind.RATE: "rate",
     Kind.SIZE: "size",
     Kind.TIMETABLE: "timetable",
+    Kind.LOGINS: "logins",
 }
 
 

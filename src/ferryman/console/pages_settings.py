@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from ferryman.accounts.model import Principal
 from ferryman.console.api_settings import SettingView, settings_view
-from ferryman.core.settings import Settings
+from ferryman.core.settings import Kind, Settings
 from ferryman.settings.service import SettingsService, version_of
 from ferryman.web.auth import allow
 from ferryman.web.pages import Renderer
@@ -48,8 +48,8 @@ def plain(value: Any) -> str:
 
 
 def saved(item: SettingView) -> str:
-    """Return what the field holds while nothing is changed; a secret is never shown."""
-    return "" if item.secret else plain(item.value)
+    """Return what the field holds while nothing is changed; a secret is never shown, of logins only the names."""
+    return "" if item.secret and item.kind is not Kind.LOGINS else plain(item.value)
 
 
 def router(settings: SettingsService, renderer: Renderer) -> APIRouter:

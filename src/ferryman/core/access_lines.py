@@ -99,7 +99,7 @@ def _upstream(line: str) -> Upstream:
         parts, host = urlsplit(""), ""
     plain = parts.scheme == "http"
     right = (plain or parts.scheme == "https") and parts.path in {"", "/"} and not parts.query
-    if not (right and host and "@" not in host and _named(name)):
+    if not (right and host and "@" not in host and is_upstream_name(name)):
         raise Invalid(
             "upstream_invalid",
             f"'{line[:200]}' is no upstream.",
@@ -109,7 +109,7 @@ def _upstream(line: str) -> Upstream:
     return Upstream(name, host, plain)
 
 
-def _named(name: str) -> bool:
+def is_upstream_name(name: str) -> bool:
     """Tell whether a name is one that hosts have, so that it cannot hide what is pushed."""
     known = name.startswith("localhost") or "." in name or ":" in name
     return known and _HOST.fullmatch(name) is not None

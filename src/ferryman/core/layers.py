@@ -53,9 +53,7 @@ def load_settings(
         origins |= dict.fromkeys(layer, origin)
     found, wrong = checked(values)
     if found is None:
-        raise wrong_settings(
-            {name: f"{what} (got {_shown(values.get(name))})" for name, what in wrong.items()}
-        )
+        raise wrong_settings({name: f"{what}{_got(name, values.get(name))}" for name, what in wrong.items()})
     found._origins.update(origins)
     return found
 
@@ -91,5 +89,7 @@ def read_file(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _shown(value: object) -> str:
-    return f"{value!r:.200}"
+def _got(name: str, value: object) -> str:
+    if name in Settings.model_fields and meta_of(name).secret:
+        return ""
+    return f" (got {value!r:.200})"

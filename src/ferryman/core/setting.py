@@ -12,6 +12,7 @@ from ferryman.core.errors import Invalid
 from ferryman.core.retention import parse_rules
 from ferryman.core.timetable import Timetable
 from ferryman.core.units import parse_rate, parse_size
+from ferryman.core.upstream_logins import parse_logins
 
 
 class Section(StrEnum):
@@ -87,6 +88,11 @@ def as_upstreams(text: str) -> str:
     return _read(parse_upstreams, text)
 
 
+def as_logins(text: str) -> str:
+    """Return `text` when it is logins of upstreams. Raises `ValueError`."""
+    return _read(parse_logins, text)
+
+
 def _read(read: typing.Callable[[str], object], text: str) -> str:
     try:
         read(text)
@@ -116,3 +122,5 @@ AccessLines = Annotated[str, AfterValidator(as_access)]
 """Who may do what in which repository, see `core.access_lines`."""
 UpstreamLines = Annotated[str, AfterValidator(as_upstreams)]
 """Registries that are asked for what is not here, see `core.access_lines`."""
+UpstreamLogins = Annotated[str, AfterValidator(as_logins)]
+"""Who we are at registries that are asked, see `core.upstream_logins`."""

@@ -28,6 +28,7 @@ from ferryman.core.setting import (
     Rate,
     Section,
     Size,
+    as_logins,
     as_rate,
     as_size,
     as_timetable,
@@ -61,6 +62,7 @@ class Kind(StrEnum):
     RATE = "rate"
     SIZE = "size"
     TIMETABLE = "timetable"
+    LOGINS = "logins"
 
 
 class Settings(DepotSettings, RegistrySettings):
@@ -251,7 +253,7 @@ class Settings(DepotSettings, RegistrySettings):
         if isinstance(value, str):
             if len(value) > LONGEST:
                 raise ValueError(f"has {len(value)} characters. Use at most {LONGEST}.")
-            allowed = "\n" if kind is Kind.TIMETABLE else ""
+            allowed = "\n" if kind in {Kind.TIMETABLE, Kind.LOGINS} else ""
             if any(not letter.isprintable() and letter not in allowed for letter in value):
                 raise ValueError("has control characters. Leave them out.")
         return value
@@ -344,4 +346,5 @@ _SPECIAL: Final[Mapping[Any, Kind]] = {
     as_rate: Kind.RATE,
     as_size: Kind.SIZE,
     as_timetable: Kind.TIMETABLE,
+    as_logins: Kind.LOGINS,
 }

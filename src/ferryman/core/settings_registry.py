@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from ferryman.core.setting import AccessLines, Section, Size, UpstreamLines, setting
+from ferryman.core.setting import AccessLines, Section, Size, UpstreamLines, UpstreamLogins, setting
 
 
 class RegistrySettings(BaseModel):
@@ -74,12 +74,20 @@ class RegistrySettings(BaseModel):
         live=True,
         label="Upstreams",
     )
-    registry_fresh_seconds: int = setting(
-        300,
-        "Seconds for which a tag from upstream is served without asking upstream again.",
+    registry_logins: UpstreamLogins = setting(
+        "",
+        "Who Ferryman is at upstreams: NAME = USER:PASSWORD, separated by semicolons, with the names upstreams have above. Passwords are kept encrypted and never shown again; `***` leaves one as it is.",
         section=Section.REGISTRY,
         live=True,
-        label="Ask upstream for tags after",
+        label="Logins at upstreams",
+        secret=True,
+    )
+    registry_fresh_seconds: int = setting(
+        300,
+        "Seconds for which tags, lists of tags and referrers from upstream are served without asking upstream again.",
+        section=Section.REGISTRY,
+        live=True,
+        label="Ask upstream again after",
         unit="s",
         ge=0,
         le=30 * 86_400,

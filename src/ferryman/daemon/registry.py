@@ -9,6 +9,7 @@ from ferryman.core.clock import Clock
 from ferryman.core.live import Live
 from ferryman.core.settings import Settings
 from ferryman.core.units import parse_size
+from ferryman.core.upstream_logins import parse_logins
 from ferryman.depot.service import Depot
 from ferryman.oci.authfile import AuthFiles
 from ferryman.oci.options import Login, RegistryOptions
@@ -101,9 +102,12 @@ class Addresses:
 
 
 def options_of(upstream: Upstream, home: Path, live: Live) -> RegistryOptions:
-    """Return how to talk to an upstream; logins are read from `auth.json` of the home, else from where Docker and Podman keep them."""
+    """Return how to talk to an upstream: as whom the settings, else `auth.json` of the home, else the files of Docker and Podman say."""
 
     def login(name: str) -> Login | None:
+        given = parse_logins(live.now().registry_logins).get(upstream.name)
+        if given is not None:
+            return Login(given.user, given.password)
         own = home / "auth.json"
         files = AuthFiles(os.environ, Path.home(), file=own if own.exists() else None)
         rest = name.partition("/")[2]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -21,10 +21,10 @@ from ferryman.core.layers import wrong_settings
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
 from ferryman.core.settings import Kind, Settings, meta_of
+from ferryman.core.upstream_logins import HIDDEN, hidden_logins, kept_logins
 from ferryman.db import Database
 from ferryman.settings.sql import Rows, Stored, ValueStore
 
-HIDDEN: Final = "***"
 _log = structlog.get_logger("ferryman.settings")
 
 
@@ -76,6 +76,7 @@ class SettingsService:
         actor.require("settings:write")
         await asyncio.to_thread(check_folders, wanted)
         async with self._lock:
+            wanted = _kept(wanted, self.live.next())
             changes = await self._store.change(
                 lambda rows, records: self._write(rows, records, wanted, actor, version)
             )
@@ -85,6 +86,7 @@ class SettingsService:
     async def preview(self, wanted: Mapping[str, Any]) -> list[Change]:
         """Return what `change` would do, and raise what it would raise. Changes nothing."""
         await asyncio.to_thread(check_folders, wanted)
+        wanted = _kept(wanted, self.live.next())
         stored = await self._store.read()
         before, _ = self._values(stored)
         after = _with(before, wanted)
@@ -159,9 +161,11 @@ def version_of(stored: Mapping[str, Stored]) -> str:
 
 
 def shown(name: str, settings: Settings) -> Any:
-    """Return a value of `settings` as JSON has it; a secret is hidden."""
-    value = settings.model_dump(mode="json", include={name}).get(name)
-    return HIDDEN if meta_of(name).secret and value else value
+    """Return a value of `settings` as JSON has it; a secret is hidden, of logins only the passwords."""
+    value, meta = settings.model_dump(mode="json", include={name}).get(name), meta_of(name)
+    if not meta.secret or not value:
+        return value
+    return hidden_logins(value) if meta.kind is Kind.LOGINS else HIDDEN
 
 
 def check_folders(wanted: Mapping[str, Any]) -> None:
@@ -189,6 +193,16 @@ def _unusable(text: str) -> str:
     except (OSError, ValueError, RuntimeError) as error:
         return f"'{text[:80]}' is not the path of a folder: {error}."
     return ""
+
+
+def _kept(wanted: Mapping[str, Any], now: Settings) -> Mapping[str, Any]:
+    """Return `wanted` with the passwords that are to stay."""
+    typed = {name: value for name, value in wanted.items() if isinstance(value, str) and _has_logins(name)}
+    return {**wanted, **{name: kept_logins(value, getattr(now, name)) for name, value in typed.items()}}
+
+
+def _has_logins(name: str) -> bool:
+    return name in Settings.model_fields and meta_of(name).kind is Kind.LOGINS
 
 
 def _with(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

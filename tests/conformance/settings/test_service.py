@@ -146,6 +146,21 @@ async def test_secrets_are_sealed_hidden_and_survive_only_with_their_key(make, d
     assert "cannot be opened" in other.live.problems["rate_limit"]
 
 
+async def test_logins_are_shown_without_passwords_which_stay_until_others_are_typed(make, db):
+    service = make()
+    shown = "docker.io = ferry:***; quay.io = bot:***"
+    given = "docker.io = ferry:hunter2; quay.io = bot:hunter3"
+    assert await service.change({"registry_logins": given}, ME) == [Change("registry_logins", "", shown)]
+    await service.change({"registry_logins": f"{shown}\nghcr.io = me:hunter4"}, ME)
+    assert make().live.now().registry_logins.splitlines() == [*given.split("; "), "ghcr.io = me:hunter4"]
+    with pytest.raises(Invalid, match="other at quay"):
+        await service.change({"registry_logins": "quay.io = other:***"}, ME)
+    stored = (await service.stored())["registry_logins"].text
+    assert "hunter" not in stored + json.dumps(await audited(db)) + json.dumps(
+        exchange.exported(service.live)
+    )
+
+
 async def test_another_process_hears_of_a_change(make):
     one, two = make(), make()
     await one.change({"connections": 3}, ME)
