@@ -83,6 +83,8 @@ async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) ->
     gone = asyncio.ensure_future(_gone(receive))
     coming: asyncio.Future[bytes | None] | None = None
     try:
+        # The server keeps the head until something follows; what arrives may take its time.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
         while True:
             coming = asyncio.ensure_future(_next(stream))
             await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)

