@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ferryman.cli.bundle_detach import detached
 from ferryman.cli.bundle_keys import add_keys, site_keys
 from ferryman.cli.depot_home import opened
 from ferryman.cli.models_show import Bar
@@ -20,6 +21,12 @@ if TYPE_CHECKING:  # they need the depot, which help must not wait for
     from ferryman.depot.bundles.volume import Volume
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+_Detach = Annotated[
+    bool,
+    typer.Option(
+        "--detach", help="Let the daemon do it and print the id of the job; 'ferry jobs' follows it."
+    ),
+]
 _Files = Annotated[
     list[Path],
     typer.Argument(metavar="FILE…", help="Volumes; FILE alone stands for FILE.001, FILE.002 and so on."),
@@ -66,17 +73,18 @@ def create(
             help="Leave out what the receiver has: its 'ferry depot inventory'.",
         ),
     ] = None,
+    detach: _Detach = False,
     json: _Json = False,
 ) -> None:
     """Write images of the depot, with their signatures, into a bundle."""
+    most = _most(volume_size)
+    if detach:
+        paths = {"output": output, "against": against}
+        detached("create", paths, json=json, refs=refs, volume_size=most, zstd=zstd)
+        return
     from ferryman.depot.bundles.create import Creation, Order  # noqa: PLC0415 - loads the database and cryptography
     from ferryman.depot.bundles.inventory import read_inventory  # noqa: PLC0415 - loads the database and cryptography
 
-    most = parse_size(volume_size) if volume_size else None
-    if most is not None and most <= 0:
-        raise Invalid(
-            "size_invalid", f"'{volume_size}' is no size of a volume.", advice="Write a size such as 4G."
-        )
     keys = site_keys()
     with opened() as depot:
         there = read_inventory(against, keys) if against else None
@@ -86,16 +94,29 @@ def create(
     _told(made, json=json)
 
 
+def _most(volume_size: str | None) -> int | None:
+    """Return the bytes of a volume. Raises `Invalid` (`size_invalid`)."""
+    most = parse_size(volume_size) if volume_size else None
+    if most is not None and most <= 0:
+        raise Invalid(
+            "size_invalid", f"'{volume_size}' is no size of a volume.", advice="Write a size such as 4G."
+        )
+    return most
+
+
 def _told(made: "Created", *, json: bool) -> None:
     if json:
         found = {"id": made.bundle.id, "key_id": made.bundle.key_id, "references": made.bundle.references}
         files = [{"file": str(path), "size": path.stat().st_size} for path in made.files]
         left_out = len(made.bundle.assumed)
         blobs = len(made.bundle.parts)
-        print_json({**found, "blobs": blobs, "left_out": left_out, "size": made.bundle.size, "files": files})
+        sizes = {"size": made.bundle.size, "kept": made.kept}
+        print_json({**found, "blobs": blobs, "left_out": left_out, **sizes, "files": files})
         return
     for path in made.files:
         line(f"{path}: {format_size(path.stat().st_size)}")
+    if made.kept:
+        line(f"{format_size(made.kept)} were written by an earlier attempt")
     left = f", {len(made.bundle.assumed)} are there already" if made.bundle.assumed else ""
     line(
         f"{len(made.bundle.parts)} blobs, {format_size(made.bundle.size)}{left}; signed with {made.bundle.key_id}"
@@ -120,9 +141,13 @@ def load(
     more: Annotated[
         bool, typer.Option("--more", help="Other volumes will follow: it is no error that some are missing.")
     ] = False,
+    detach: _Detach = False,
     json: _Json = False,
 ) -> None:
     """Bring a bundle into the depot; volumes in any order, and again after an interruption."""
+    if detach:
+        detached("load", {"files": files}, json=json, more=more)
+        return
     from ferryman.depot.bundles.load import Loading, demand_complete  # noqa: PLC0415 - loads the database and cryptography
 
     with opened(create=True) as depot, _volumes(files, trusted=True) as (found, broken):
@@ -141,6 +166,7 @@ def load(
                 "references": loaded.bundle.references,
                 "brought": loaded.brought,
                 "there": loaded.there,
+                "read": loaded.read,
             }
         )
         return

@@ -1,6 +1,7 @@
 """The body of a `bundle` job: a bundle is written to, or loaded from, the folder `bundles` of the home."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ferryman.accounts.model import Principal
+from ferryman.core.errors import Denied, FerryError, Invalid
 from ferryman.depot.bundles.create import Creation, Order
 from ferryman.depot.bundles.folder import NAME
 from ferryman.depot.bundles.inventory import read_inventory
@@ -18,7 +20,7 @@ from ferryman.depot.bundles.verify import verify
 from ferryman.depot.bundles.volume import open_all, volumes_of
 from ferryman.depot.service import Depot
 from ferryman.jobs.model import Document, Job, NewJob, Progress
-from ferryman.jobs.run import Run, Stopped
+from ferryman.jobs.run import Run, Stopped, StopReason
 from ferryman.jobs.service import Ledger
 
 BUNDLE: Final = "bundle"
@@ -29,6 +31,19 @@ FileName = Annotated[str, Field(max_length=150, pattern=NAME)]
 Ref = Annotated[str, Field(min_length=1, max_length=390, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
+FilePath = Annotated[str, Field(min_length=2, max_length=4000, pattern=r"^/[^\x00]+$")]
+
+
+class Paths(BaseModel):
+    """Files of the daemon's machine in place of names in its folder of bundles: only for who calls from there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    output: FilePath | None = Field(None, description="Where to write; split, with `.001` and so on.")
+    against: FilePath | None = Field(None, description="Inventory of the receiver.")
+    files: Annotated[list[FilePath], Field(max_length=1000)] = Field([], description="Volumes to load.")
+
+
 class BundleSpec(BaseModel):
     """A bundle to write or to load. Files lie in the folder `bundles` of the home, and are named without a path."""
 
@@ -37,7 +52,9 @@ class BundleSpec(BaseModel):
     action: Literal["create", "load", "verify"] = Field(
         description="Write it from the depot, load it into the depot, or read every byte of it and check."
     )
-    name: FileName = Field(description="Its file; that of a split one without `.001`.")
+    name: FileName | None = Field(
+        None, description="Its file; that of a split one without `.001`. Left out only with `paths`."
+    )
     refs: Annotated[list[Ref], Field(max_length=1000)] = Field([], description="References to write.")
     volume_size: Annotated[int, Field(ge=65_536, le=1 << 50)] | None = Field(
         None, description="Bytes of a volume at most; null is one file."
@@ -45,6 +62,13 @@ class BundleSpec(BaseModel):
     zstd: bool = Field(False, strict=True, description="Compress each file.")
     against: FileName | None = Field(None, description="Inventory of the receiver, in the same folder.")
     more: bool = Field(False, strict=True, description="Volumes that are missing will follow.")
+    paths: Paths | None = Field(None, description="Files elsewhere on the daemon's machine.")
+
+    def where(self) -> str:
+        """Return what people call its files."""
+        if self.paths is None:
+            return self.name or ""
+        return next(iter(self.paths.files), "") if self.action != "create" else self.paths.output or ""
 
 
 class BundleHandler:
@@ -84,6 +108,10 @@ class BundleHandler:
                     halt.set()
                     await asyncio.wait({work})
             return work.result()
+        except Stopped:
+            if run.stop_reason is StopReason.CANCEL and spec.action == "create":
+                await asyncio.to_thread(self._discard, spec)
+            raise
         finally:
             halt.set()
             stopped.cancel()
@@ -91,10 +119,7 @@ class BundleHandler:
     def _create(
         self, spec: BundleSpec, _job: str, tell: Callable[[int], None], expect: Callable[[int], None]
     ) -> Document:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        there = read_inventory(self._folder / spec.against, self._keys) if spec.against else None
-        order = Order(tuple(spec.refs), self._folder / spec.name, spec.volume_size, spec.zstd, there)
-        making = Creation(self._depot, self._keys, order)
+        making = self._creation(spec)
         expect(making.total)
         made = making.run(tell)
         return {
@@ -104,13 +129,32 @@ class BundleHandler:
             "blobs": len(made.bundle.parts),
             "left_out": len(made.bundle.assumed),
             "size": made.bundle.size,
-            "files": [path.name for path in made.files[:1000]],
+            "kept": made.kept,
+            "files": [path.name if spec.paths is None else str(path) for path in made.files[:1000]],
         }
+
+    def _creation(self, spec: BundleSpec) -> Creation:
+        if spec.paths is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            output = self._folder / (spec.name or "")
+            against = self._folder / spec.against if spec.against else None
+        else:
+            output = Path(spec.paths.output or "")
+            against = Path(spec.paths.against) if spec.paths.against else None
+        there = read_inventory(against, self._keys) if against else None
+        return Creation(
+            self._depot, self._keys, Order(tuple(spec.refs), output, spec.volume_size, spec.zstd, there)
+        )
+
+    def _discard(self, spec: BundleSpec) -> None:
+        """Take away what a cancelled job left of files that have no name yet; the rest is somebody's."""
+        with contextlib.suppress(FerryError, OSError):
+            self._creation(spec).discard()
 
     def _load(
         self, spec: BundleSpec, job: str, tell: Callable[[int], None], expect: Callable[[int], None]
     ) -> Document:
-        volumes, broken = open_all(volumes_of([self._folder / spec.name]), self._keys)
+        volumes, broken = open_all(volumes_of(self._files(spec)), self._keys)
         try:
             loading = Loading(self._depot, volumes, job)
             expect(loading.total)
@@ -127,12 +171,18 @@ class BundleHandler:
             "references": loaded.bundle.references[:1000],
             "brought": loaded.brought,
             "there": loaded.there,
+            "read": loaded.read,
         }
+
+    def _files(self, spec: BundleSpec) -> list[Path]:
+        if spec.paths is not None:
+            return [Path(one) for one in spec.paths.files]
+        return [self._folder / (spec.name or "")]
 
     def _verify(
         self, spec: BundleSpec, _job: str, tell: Callable[[int], None], expect: Callable[[int], None]
     ) -> Document:
-        volumes, broken = open_all(volumes_of([self._folder / spec.name]), self._keys, trusted=False)
+        volumes, broken = open_all(volumes_of(self._files(spec)), self._keys, trusted=False)
         try:
             expect(volumes[0].bundle.size)
             checked = verify(volumes, tell, broken)
@@ -150,13 +200,32 @@ class Bundles:
         self._ledger = ledger
 
     async def add(self, spec: BundleSpec, caller: Principal, key: str | None = None) -> Job:
-        """Order one. `key` makes a repeated request harmless. Raises `Conflict`."""
+        """Order one. `key` makes a repeated request harmless. Raises `Conflict`, `Invalid`, `Denied`."""
+        check(spec, caller)
         owner = caller.user_id
         who = f"{owner or caller.name}/{BUNDLE}/{key}" if key else None
         verb = {"create": "Write", "load": "Load", "verify": "Check"}[spec.action]
-        title = f"{verb} the bundle {spec.name}"
+        title = f"{verb} the bundle {spec.where()}"[:300]
         return await self._ledger.submit(
             NewJob(
                 kind=BUNDLE, title=title, spec=spec.model_dump(mode="json"), owner=owner, idempotency_key=who
             )
+        )
+
+
+def check(spec: BundleSpec, caller: Principal) -> None:
+    """Raise `Invalid` when it does not say which files, and `Denied` when the caller may not name paths. Pure."""
+    named = spec.where()
+    if not named or (spec.paths is not None and spec.name is not None):
+        raise Invalid(
+            "bundle_order",
+            "The order does not say which files it is about.",
+            advice="Give 'name', or 'paths' with 'output' to write and 'files' otherwise, and not both.",
+            fields={"name": "is needed, or paths"},
+        )
+    if spec.paths is not None and caller.via != "local":
+        raise Denied(
+            "paths_local",
+            "Only commands on the machine of the daemon may name paths there.",
+            advice="Use 'name': upload to and download from the folder of bundles, see the how-to of bundles.",
         )

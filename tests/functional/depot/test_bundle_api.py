@@ -215,3 +215,5 @@ def test_rights(here):
     assert here.sent("DELETE", "/api/v1/bundles/x", token=other)[0] == 204
     assert here.problem("PUT", "/api/v1/bundle-keys/a", {"key": "x"}, other)["code"] == "scope_missing"
     assert here.sent("GET", "/api/v1/bundle-files/x", token="wrong")[0] == 401
+    path = {"action": "load", "paths": {"files": ["/etc/passwd"]}}
+    assert here.problem("POST", "/api/v1/bundles", path, other)["code"] == "paths_local"

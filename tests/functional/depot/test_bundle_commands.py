@@ -1,12 +1,16 @@
 """`ferry bundle` between two homes."""
 
 import json
+import random
+from pathlib import Path
 
 import pytest
 
+from ferryman.depot.bundles.create import Creation, Order
+from ferryman.depot.bundles.keys import Keys
 from tests.conformance.depot.making import put_image
 from tests.functional.depot.test_commands import Kept
-from tests.functional.running import RunningDaemon
+from tests.functional.running import RunningDaemon, wait
 
 
 @pytest.fixture
@@ -97,3 +101,33 @@ def test_as_jobs(here):
         assert here.problem("POST", "/api/v1/bundles", wrong)["code"] == "request_invalid"
     finally:
         here.kill()
+
+
+@pytest.mark.timeout(300)
+def test_by_the_daemon(here, tmp_path):
+    """`--detach` gives a job that goes on after the daemon was killed, wherever it was by then."""
+    kept = Kept(here.home)
+    layers = [random.Random(at).randbytes(8_000_000) for at in range(6)]
+    put_image(kept.depot, "team/large", "1", *layers, config=b'{"large":1}')
+    file = tmp_path / "my app.bundle"
+    here.start()
+    try:
+        job = told(here, "bundle", "create", "team/large:1", "-o", file, "--volume-size", "8MB", "--detach")
+        wait(lambda: file.with_name("my app.bundle.001").exists(), "the first volume")
+        here.kill()
+        assert all(path.stat().st_size <= 8_000_000 for path in tmp_path.glob("my app*"))
+        here.start()
+        made = here.ended(job["id"], 120)
+        volumes = [Path(one) for one in made["result"]["files"]]
+        assert [one.name for one in volumes] == [f"my app.bundle.00{number}" for number in range(1, 8)]
+        assert not list(tmp_path.glob(".my app*"))
+        order = Order(("team/large:1",), tmp_path / "again", 8_000_000)
+        again = Creation(kept.depot, Keys(here.home / "keys"), order).run(lambda _: None)
+        assert [one.read_bytes() for one in again.files] == [one.read_bytes() for one in volumes]
+        load = here.ferry("bundle", "load", *volumes[3:], volumes[0], "--more", "--detach").stdout.split()[0]
+        assert here.ended(load)["result"]["complete"], "everything is there already"
+        order = {"action": "load", "paths": {"files": [str(volumes[0])]}, "name": "both"}
+        assert here.problem("POST", "/api/v1/bundles", order)["code"] == "bundle_order"
+    finally:
+        here.kill()
+        kept.close()

@@ -24,16 +24,23 @@ APP = "quay.io/team/app"
 
 
 class Site:
-    def __init__(self, folder):
+    def __init__(self, folder, depot=None):
         folder.mkdir()
-        self.folder = folder
-        self.database = Database(sqlite_url(folder / "ferry.db"))
-        self.database.migrate()
-        self.depot = Depot(folder / "depot", self.database, SystemClock())
+        self.folder, self.place = folder, depot or folder / "depot"
         self.keys = Keys(folder / "keys")
+        self.open()
 
-    def create(self, *refs, **options):
-        path = self.folder / "app.bundle"
+    def open(self):
+        self.database = Database(sqlite_url(self.folder / "ferry.db"))
+        self.database.migrate()
+        self.depot = Depot(self.place, self.database, SystemClock())
+
+    def reopen(self):
+        self.close()
+        self.open()
+
+    def create(self, *refs, to=None, **options):
+        path = to or self.folder / "app.bundle"
         order = Order(refs, path, **options)
         return Creation(self.depot, self.keys, order).run(lambda _: None)
 

@@ -84,3 +84,21 @@ def base_missing(digests: Sequence[str]) -> NotFound:
     )
     problem.details = {"missing": list(digests[:100])}
     return problem
+
+
+def content(bundle: str, digest: object, signer: str) -> Corrupt:
+    """The error of a blob that is not what the signed list says, though every segment is."""
+    return Corrupt(
+        "bundle_content",
+        f"The bundle {bundle} signed by '{signer}' says it has {digest}, and has other bytes there.",
+        advice="Whoever signed it made it wrong or wants to deceive: ask there, and do not load it.",
+    )
+
+
+def unfinished(bundle: str, manifest: object, lacking: object, signer: str) -> Invalid:
+    """The error of a list that names a manifest without all it consists of."""
+    return Invalid(
+        "bundle_unfinished",
+        f"The bundle {bundle} signed by '{signer}' names {manifest} without {lacking}.",
+        advice="Whoever signed it made it wrong: ask for another one; none of its images was named.",
+    )

@@ -79,7 +79,9 @@ class BundleFolder:
             groups.setdefault(name if stem in files else stem, []).append(files[name])
         return [
             Stored(
-                name, self._kind(group[0]), tuple(sorted(group, key=lambda one: (len(one.name), one.name)))
+                name,
+                kind_of(self.path / group[0].name),
+                tuple(sorted(group, key=lambda one: (len(one.name), one.name))),
             )
             for name, group in sorted(groups.items())
         ]
@@ -154,13 +156,15 @@ class BundleFolder:
             return []
         return found
 
-    def _kind(self, file: File) -> str:
-        try:
-            with (self.path / file.name).open("rb", buffering=0) as opened:
-                start = opened.read(16)
-        except OSError:
-            start = b""
-        return next((kind for sign, kind in _STARTS.items() if start.startswith(sign)), "other")
+
+def kind_of(path: Path) -> str:
+    """Return what a file looks like by its first bytes: `bundle`, `inventory` or `other`."""
+    try:
+        with path.open("rb", buffering=0) as opened:
+            start = opened.read(16)
+    except OSError:
+        start = b""
+    return next((kind for sign, kind in _STARTS.items() if start.startswith(sign)), "other")
 
 
 def _unknown(name: str) -> NotFound:

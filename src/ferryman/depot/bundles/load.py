@@ -6,6 +6,7 @@ of their own, verified and held. References appear in one transaction when every
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from ferryman.core.digests import Digest
@@ -15,6 +16,7 @@ from ferryman.depot.bundles.model import Bundle, Named, Part, Segment
 from ferryman.depot.bundles.volume import PIECE, Damage, Volume
 from ferryman.depot.holds import Hold
 from ferryman.depot.model import Origin
+from ferryman.depot.names import check_names
 from ferryman.depot.origins import volume_origin
 from ferryman.depot.service import Depot
 from ferryman.oci.manifest import MOST_MANIFEST, Manifest, parse_manifest
@@ -26,12 +28,16 @@ WAIT: Final = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came: `missing` are numbers of volumes that have to be brought; references are there when it is empty."""
+    """What came: `missing` are numbers of volumes that have to be brought; references are there when it is empty.
+
+    `brought` bytes of blobs came in, and `there` were in before; `read` bytes of them were read from volumes for that.
+    """
 
     bundle: Bundle
     brought: int
     there: int
     missing: tuple[int, ...]
+    read: int
 
     @property
     def complete(self) -> bool:
@@ -47,10 +53,10 @@ class Loading:
         self._depot = depot
         self._bundle = volumes[0].bundle
         self._volumes = {one.number: one for one in volumes}
-        name = volumes[0].key.name or self._bundle.key_id
-        self._origin = Origin(f"bundle:{name}/{self._bundle.id}", depot.clock.now(), job)
+        self._key_name = volumes[0].key.name or self._bundle.key_id
+        self._origin = Origin(f"bundle:{self._key_name}/{self._bundle.id}", depot.clock.now(), job)
         self._faults = {one.place: one.fault for one in volumes if one.fault}
-        self._brought = 0
+        self._brought = self._read = 0
 
     @property
     def total(self) -> int:
@@ -86,7 +92,7 @@ class Loading:
         if not missing:
             self._name(hold)
             hold.release()
-        return Loaded(bundle, self._brought, found, tuple(sorted(missing)))
+        return Loaded(bundle, self._brought, found, tuple(sorted(missing)), self._read)
 
     def _remember(self) -> None:
         """Note which volumes hold which content: a check that finds it damaged reads it from there again."""
@@ -104,7 +110,7 @@ class Loading:
         lacking = {one.volume for one in part.segments if not self._at_hand(one, there)}
         if not lacking:
             try:
-                self._put(part.digest, part.size, lambda: self._whole(part, there), hold, tell)
+                self._put(part.digest, part.size, partial(self._whole, part, there), hold, tell)
             except Damage:
                 if len(part.segments) == 1:
                     return {part.segments[0].volume}
@@ -115,7 +121,7 @@ class Loading:
             if one.digest in there or one.volume not in self._volumes:
                 continue
             try:
-                self._put(one.digest, one.size, lambda one=one: self._from_volume(part, one), hold, tell)  # type: ignore[misc]
+                self._put(one.digest, one.size, partial(self._from_volume, part, one), hold, tell)
                 there.add(one.digest)
             except Damage:
                 lacking.add(one.volume)
@@ -124,59 +130,61 @@ class Loading:
     def _at_hand(self, one: Segment, there: set[Digest]) -> bool:
         return one.digest in there or one.volume in self._volumes
 
-    def _whole(self, part: Part, there: set[Digest]) -> Iterator[memoryview]:
+    def _whole(self, part: Part, there: set[Digest], skip: int) -> Iterator[memoryview]:
+        """Yield a blob without its first `skip` bytes."""
         for one in part.segments:
-            kept = one.digest in there
-            yield from self._kept(one) if kept else self._from_volume(part, one)
+            if skip < one.size or not one.size:
+                kept = one.digest in there
+                yield from self._kept(one, skip) if kept else self._from_volume(part, one, skip)
+            skip = max(0, skip - one.size)
 
-    def _kept(self, one: Segment) -> Iterator[memoryview]:
+    def _kept(self, one: Segment, skip: int) -> Iterator[memoryview]:
         view = memoryview(bytearray(PIECE))
-        with self._depot.open(one.digest) as stream:
+        with self._depot.open(one.digest, skip) as stream:
             while count := stream.readinto(view):
                 yield view[:count]
 
-    def _from_volume(self, part: Part, one: Segment) -> Iterator[memoryview]:
+    def _from_volume(self, part: Part, one: Segment, skip: int) -> Iterator[memoryview]:
         volume = self._volumes[one.volume]
         try:
-            yield from volume.pieces(part, one)
+            for piece in volume.pieces(part, one, skip):
+                self._read += len(piece)
+                yield piece
         except Damage as error:
             self._faults[volume.place] = str(error)
             raise
 
     def _put(
-        self, digest: Digest, size: int, pieces: Callable[[], Iterator[memoryview]], hold: Hold, tell: Tell
+        self, digest: Digest, size: int, pieces: Callable[[int], Iterator[memoryview]], hold: Hold, tell: Tell
     ) -> None:
         """Store content, going on where an earlier attempt ended. Raises `Damage` when the pieces are not good."""
         for attempt in (1, 2):
             with self._depot.fetching(digest, self._origin, hold=hold, size=size) as writer:
+                if attempt == 2:
+                    writer.restart()  # read all of it, so that it is seen which volume is to blame
                 resumed = writer.offset
+                tell(resumed)
                 try:
-                    self._append(writer.offset, writer.write, pieces(), tell)
+                    for piece in pieces(resumed):
+                        writer.write(piece)
+                        tell(len(piece))
                 except Damage:
                     writer.restart()  # what came from there is not to be trusted
                     raise
                 try:
                     writer.commit()
-                except Corrupt:
+                except Corrupt as error:
                     if not resumed or attempt == 2:
-                        raise
-                    continue  # what an earlier attempt left was wrong
+                        raise errors.content(self._bundle.id, digest, self._key_name) from error
+                    continue  # what an earlier attempt left was wrong, or what came behind it
             self._brought += size - resumed
             return
 
-    @staticmethod
-    def _append(
-        skip: int, write: Callable[[memoryview], int], pieces: Iterator[memoryview], tell: Tell
-    ) -> None:
-        for piece in pieces:
-            tell(len(piece))
-            if skip < len(piece):
-                write(piece[skip:])
-            skip = max(0, skip - len(piece))
-
     def _name(self, hold: Hold) -> None:
-        """Put all manifests without tags, then all tags at once."""
+        """Put all manifests without tags, then all tags at once; nothing when one of them cannot be right."""
         tags: list[tuple[str, Digest, str]] = []
+        for one in self._bundle.named:
+            self._check_named(one)
         for one in self._bundle.named:
             self._depot.put_manifest(
                 one.repository, self._manifest(one), None, self._origin, hold, sparse=one.sparse
@@ -184,7 +192,21 @@ class Loading:
             tags += [(one.repository, one.digest, tag) for tag in one.tags]
         self._depot.tag_all(tags, self._origin)
 
+    def _check_named(self, one: Named) -> None:
+        """Raise `Invalid` when the list names what cannot be named, or a manifest that lacks something."""
+        for tag in one.tags or (None,):
+            check_names(one.repository, tag)
+        manifest = self._manifest(one)
+        wanted = [blob.digest for blob in manifest.blobs if not blob.urls]
+        wanted += [] if one.sparse else [child.digest for child in manifest.children]
+        there = self._depot.blobs(wanted)
+        lacking = [digest for digest in wanted if digest not in there]
+        if lacking:
+            raise errors.unfinished(self._bundle.id, one.digest, lacking[0], self._key_name)
+
     def _manifest(self, one: Named) -> Manifest:
+        if not self._depot.has(one.digest):
+            raise errors.unfinished(self._bundle.id, one.digest, one.digest, self._key_name)
         size = self._depot.size(one.digest)
         if size != one.size or size > MOST_MANIFEST:
             raise errors.invalid("The bundle", f"says {one.digest} is a manifest of {one.size} bytes")

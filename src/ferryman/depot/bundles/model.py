@@ -62,7 +62,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The signed list. `assumed` are the blobs that the receiver said to have; `volumes` the bytes behind each head."""
+    """The signed list. `assumed` are the blobs that the receiver said to have; `volumes` the bytes behind each head.
+
+    `created_at` is when the newest manifest in it came into the depot it was written from, so that the same content gives the
+    same bytes.
+    """
 
     key_id: str
     created_at: float

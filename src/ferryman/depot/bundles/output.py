@@ -9,7 +9,7 @@ from typing import Protocol
 import zstandard
 
 from ferryman.core.durable import is_full, sync_folder
-from ferryman.core.errors import Denied, Exhausted
+from ferryman.core.errors import Denied, Exhausted, FerryError
 
 
 class Out(Protocol):
@@ -20,15 +20,23 @@ class Out(Protocol):
         ...
 
 
+def part_of(path: Path) -> Path:
+    """Return where the bytes of `path` are until they are all there. Pure."""
+    return path.with_name(f".{path.name}.part")
+
+
 @contextmanager
-def written(path: Path, *, zstd: bool = False) -> Iterator[Out]:
+def written(path: Path, *, zstd: bool = False, since: int = 0) -> Iterator[Out]:
     """Give what takes the bytes of `path`; the name appears at the end of the block, durably, and never when it failed.
 
-    Raises `Exhausted` (`disk_full`) and `Denied` (`place_unwritable`).
+    The first `since` bytes of an earlier attempt stay. After an error nothing is left; whoever is interrupted leaves the part
+    to the next attempt. Raises `Exhausted` (`disk_full`) and `Denied` (`place_unwritable`).
     """
-    fresh = path.with_name(f".{path.name}.part")
+    fresh = part_of(path)
     try:
-        with fresh.open("wb") as file:
+        with fresh.open("r+b" if since else "wb") as file:
+            file.truncate(since)
+            file.seek(since)
             if zstd:
                 with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(
                     file, closefd=False
@@ -42,18 +50,19 @@ def written(path: Path, *, zstd: bool = False) -> Iterator[Out]:
         sync_folder(path.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
-        raise _translated(path, error) from error
-    except BaseException:
+        raise unwritable(path, error) from error
+    except FerryError:
         fresh.unlink(missing_ok=True)
         raise
 
 
-def _translated(path: Path, error: OSError) -> Exhausted | Denied:
+def unwritable(path: Path, error: OSError) -> Exhausted | Denied:
+    """Return what a failed write means."""
     if is_full(error):
         return Exhausted(
             "disk_full",
             f"The disk of {path} is full.",
-            advice="Make room, or write to another disk; with --volume-size, volumes can be carried one by one.",
+            advice="Make room and do the same again: volumes that are complete are kept; or write to another disk.",
         )
     return Denied(
         "place_unwritable",

@@ -12,7 +12,7 @@ from typing import Final
 
 from ferryman.core.archives.streams import compression_of, opened
 from ferryman.core.digests import new_hasher
-from ferryman.core.errors import Corrupt, FerryError, NotFound
+from ferryman.core.errors import Corrupt, FerryError, Invalid, NotFound
 from ferryman.depot.bundles import errors
 from ferryman.depot.bundles.keys import Keys, PublicKey
 from ferryman.depot.bundles.model import CONTEXT, Bundle, Part, Segment, parse_bundle
@@ -69,12 +69,22 @@ class Volume:
             self._check_key()
             self.number = self._number()
             self._check_head(seal)
+        except FerryError as error:
+            self.close()
+            if error.code.startswith(
+                "archive_"
+            ):  # a compressed stream that is none, or wants too much memory
+                raise errors.invalid(self.place, f"cannot be unpacked: {error.message[:200]}") from error
+            raise
         except BaseException:
             self.close()
             raise
 
-    def pieces(self, part: Part, segment: Segment) -> Iterator[memoryview]:
-        """Yield the bytes of a segment, which are good only when the end is reached. Raises `Damage`."""
+    def pieces(self, part: Part, segment: Segment, skip: int = 0) -> Iterator[memoryview]:
+        """Yield the bytes of a segment, which are good only when the end is reached. Raises `Damage`.
+
+        The first `skip` bytes are not read; then nothing is good before the digest of the whole blob is right.
+        """
         name = part.name(segment)
         wanted = header(name, segment.size)
         try:
@@ -82,7 +92,9 @@ class Volume:
             if self._bytes.read(len(wanted)) != wanted:
                 raise Damage(f"has something else where {name} should be")
             hasher = new_hasher(segment.digest.algorithm)
-            left = segment.size
+            left = segment.size - skip
+            if skip:
+                self._bytes.seek(self._start + segment.at + len(wanted) + skip)
             while left:
                 piece = self._bytes.read(min(PIECE, left))
                 if not piece:
@@ -92,7 +104,7 @@ class Volume:
                 yield memoryview(piece)
         except FerryError as error:  # a compressed stream that is none
             raise Damage(f"cannot be unpacked: {error.message[:200]}") from error
-        if hasher.hexdigest() != segment.digest.hex:
+        if not skip and hasher.hexdigest() != segment.digest.hex:
             raise Damage(f"is damaged at {part.digest}")
 
     def check_rest(self) -> None:
@@ -232,15 +244,17 @@ def open_all(
 ) -> tuple[list[Volume], list[tuple[str, str]]]:
     """Open the volumes of one bundle. Returns those that can be used, and (place, why) of those whose head is damaged.
 
+    A file that is no volume at all counts as a damaged one while others are good: what is good is brought.
+
     Raises `Conflict` (`volume_foreign`), what `Volume` raises unless it is damage, and that as well when none is left.
     """
     found: dict[int, Volume] = {}
     broken: list[tuple[str, str]] = []
-    last: Corrupt | None = None
+    last: Corrupt | Invalid | None = None
     for path in paths:
         try:
             _add(found, Volume(path, keys, trusted=trusted))
-        except Corrupt as error:
+        except (Corrupt, Invalid) as error:
             broken.append((str(path), error.message))
             last = error
         except BaseException:
@@ -268,9 +282,14 @@ def volumes_of(paths: list[Path]) -> list[Path]:
     """Return the files that are meant: `FILE` stands for `FILE.001`, `FILE.002` … when it is not there itself."""
     found: list[Path] = []
     for path in paths:
-        split = [] if path.exists() else sorted(path.parent.glob(f"{_escaped(path.name)}.[0-9][0-9][0-9]*"))
-        found += [one for one in split if one.suffix[1:].isdigit()] or [path]
+        found += ([] if path.exists() else split_of(path)) or [path]
     return found
+
+
+def split_of(path: Path) -> list[Path]:
+    """Return the volumes `FILE.001`, `FILE.002` … that are there."""
+    found = path.parent.glob(f"{_escaped(path.name)}.[0-9][0-9][0-9]*")
+    return sorted(one for one in found if one.suffix[1:].isdigit())
 
 
 def _escaped(name: str) -> str:
