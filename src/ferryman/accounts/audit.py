@@ -62,6 +62,22 @@ class Audit:
         """Append one row, durable when this returns. Secrets that can be recognised in `detail` are masked."""
         return await self._store.change(lambda records: self.append(records, actor, action, target, detail))
 
+    def within(
+        self,
+        connection: Any,
+        actor: Principal | str,
+        action: str,
+        target: str,
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Append one row within the transaction of another room, as its last deed: both stand or fall together.
+
+        Until that transaction ends, whoever changes an account waits.
+        """
+        records = Records(connection)
+        records.head(lock=True)
+        self.append(records, actor, action, target, detail)
+
     def append(
         self,
         records: Records,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, get_args
 
@@ -108,11 +108,24 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a principal showed, without its secret, so that it can be looked at again.
+
+    `token` is the id of an API token, `password` stands for the password that was right, `until` is when it expires (UNIX
+    seconds).
+    """
+
+    token: str = ""
+    password: str = ""
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who acts, and what they may do right now.
 
     `user_id` is None for a person who acts on the machine itself. `via` tells how they came: `session`,
-    `token:<token name>`, `local`, or `system` for Ferryman itself.
+    `token:<token name>`, `password`, `local`, or `system` for Ferryman itself.
     """
 
     user_id: str | None
@@ -120,6 +133,7 @@ class Principal:
     role: Role
     scopes: frozenset[str]
     via: str
+    proof: Proof | None = field(default=None, compare=False, repr=False)
 
     def allows(self, scope: str) -> bool:
         """Tell whether this principal holds `scope`."""

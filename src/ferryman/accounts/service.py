@@ -6,7 +6,7 @@ from typing import Final
 
 from ferryman.accounts import model
 from ferryman.accounts.audit import Audit
-from ferryman.accounts.model import ROLE_SCOPES, Principal, Role, Session, Token, User
+from ferryman.accounts.model import ROLE_SCOPES, Principal, Proof, Role, Session, Token, User
 from ferryman.accounts.passwords import (
     TOKEN_PREFIX,
     Passwords,
@@ -60,6 +60,11 @@ class Accounts:
         self._passwords = passwords or Passwords()
         self._throttle = throttle or Throttle(clock)
         self._sessions = sessions
+        self.generation = self._store.changes.now
+        """Returns a number that is another one after every change that takes rights away, by whatever process.
+
+        None when nothing that is remembered may be believed. Very cheap: for every request.
+        """
 
     # Users
 
@@ -127,7 +132,7 @@ class Accounts:
             self._audit.append(records, actor, "user.role", before.name, {"from": before.role, "to": role})
             return after
 
-        return await self._store.change(change)
+        return await self._store.change(change, revokes=True)
 
     async def set_password(
         self, user: str, password: str, *, actor: Principal, temporary: bool = False
@@ -137,7 +142,8 @@ class Accounts:
         target = await self.user(user)
         encoded = await self._passwords.hash(model.check_password(password, target.name))
         return await self._store.change(
-            lambda records: self._replace_password(records, target.id, encoded, actor, temporary=temporary)
+            lambda records: self._replace_password(records, target.id, encoded, actor, temporary=temporary),
+            revokes=True,
         )
 
     async def change_password(self, current: str, new: str, *, actor: Principal, client: str) -> User:
@@ -165,7 +171,8 @@ class Accounts:
         encoded = await self._passwords.hash(new)
         user_id = known[0].id
         return await self._store.change(
-            lambda records: self._replace_password(records, user_id, encoded, actor, temporary=False)
+            lambda records: self._replace_password(records, user_id, encoded, actor, temporary=False),
+            revokes=True,
         )
 
     async def disable(self, user: str, *, actor: Principal) -> User:
@@ -186,7 +193,7 @@ class Accounts:
             records.remove_user(found.id)
             self._audit.append(records, actor, "user.delete", found.name, {"role": found.role})
 
-        await self._store.change(delete)
+        await self._store.change(delete, revokes=True)
 
     # Signing in
 
@@ -202,8 +209,8 @@ class Accounts:
 
     async def principal_of_password(self, name: str, password: str, client: str) -> Principal:
         """Return who these stand for, without a session: what programs send. Raises as `login` does."""
-        user, _ = await self._verified(name, password, client)
-        return Principal(user.id, user.name, user.role, ROLE_SCOPES[user.role], "password")
+        user, encoded = await self._verified(name, password, client)
+        return _by_password(user, encoded)
 
     async def _verified(self, name: str, password: str, client: str) -> tuple[User, str]:
         name = name.strip().lower()
@@ -300,7 +307,7 @@ class Accounts:
             detail = {"name": token.name, "id": token.id}
             self._audit.append(records, actor, "token.revoke", token.user_name, detail)
 
-        await self._store.change(revoke)
+        await self._store.change(revoke, revokes=True)
 
     async def principal_of_token(self, secret: str) -> Principal | None:
         """Return who a token speaks for, with the scopes both the token and its user hold; None when it is not valid."""
@@ -315,9 +322,22 @@ class Accounts:
             return None
         if token.last_used_at is None or now - token.last_used_at >= self._sessions().touch:
             await self._store.note(lambda records: records.touch_token(token.id, now))
-        return Principal(
-            user.id, user.name, user.role, token.scopes & ROLE_SCOPES[user.role], f"token:{token.name}"
-        )
+        return _by_token(user, token)
+
+    # Looking again
+
+    async def again(self, principal: Principal) -> Principal | None:
+        """Return who `principal` is now, with role and scopes of this moment.
+
+        None when the user is gone or disabled, or when what they showed holds no more: another password, a token that was
+        revoked or expired. Whoever holds the home folder stays who they are.
+        """
+        user_id, proof = principal.user_id, principal.proof
+        if user_id is None:
+            return principal
+        if proof is None:
+            return None
+        return await self._store.read(lambda records: _again(records, user_id, proof, self._clock.now()))
 
     # Inside
 
@@ -380,7 +400,31 @@ class Accounts:
             self._audit.append(records, actor, action, before.name)
             return after
 
-        return await self._store.change(change)
+        return await self._store.change(change, revokes=True)
+
+
+def _by_password(user: User, encoded: str) -> Principal:
+    proof = Proof(password=fingerprint(encoded)[:16])
+    return Principal(user.id, user.name, user.role, ROLE_SCOPES[user.role], "password", proof)
+
+
+def _by_token(user: User, token: Token) -> Principal:
+    scopes = token.scopes & ROLE_SCOPES[user.role]
+    proof = Proof(token=token.id, until=token.expires_at)
+    return Principal(user.id, user.name, user.role, scopes, f"token:{token.name}", proof)
+
+
+def _again(records: Records, user_id: str, proof: Proof, now: float) -> Principal | None:
+    user = records.user(user_id)
+    if user is None or user.disabled:
+        return None
+    if proof.token:
+        token = records.token(proof.token)
+        good = token is not None and (token.expires_at is None or now < token.expires_at)
+        return _by_token(user, token) if token and good else None
+    known = records.credentials(user.name)
+    found = _by_password(*known) if known else None
+    return found if found and found.proof == proof else None
 
 
 def _found(records: Records, user: str) -> User:

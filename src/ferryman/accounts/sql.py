@@ -309,13 +309,16 @@ class AccountStore:
     def __init__(self, db: Database) -> None:
         """Keep the tables of accounts in `db`."""
         self._db = db
+        self.changes = db.changes("accounts")
 
     async def read(self, work: Callable[[Records], T]) -> T:
         """Run `work`, which only reads."""
         return await self._db.read(lambda conn: work(Records(conn)))
 
-    async def change(self, work: Callable[[Records], T]) -> T:
+    async def change(self, work: Callable[[Records], T], *, revokes: bool = False) -> T:
         """Run `work` after all other changes: what it reads is still true when it writes, on every database.
+
+        What `revokes` rights or passwords is counted in `changes`: whoever remembers somebody looks again.
 
         SQLite has one writer anyway; elsewhere the row of the audit head is the lock, taken first, so that
         two changes never wait for each other.
@@ -326,7 +329,7 @@ class AccountStore:
             records.head(lock=True)
             return work(records)
 
-        return await self._db.write(locked)
+        return await self._db.write(locked, changes=self.changes if revokes else None)
 
     async def note(self, work: Callable[[Records], T]) -> T:
         """Run `work`, whose writes need no order, such as when a token was last used."""

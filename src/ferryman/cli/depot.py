@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ferryman.cli.bundle_keys import inventory
-from ferryman.cli.depot_home import by_hand, opened
+from ferryman.cli.depot_home import by_hand, noted, opened
 from ferryman.cli.depot_keep import add_keeping
 from ferryman.cli.depot_show import removal_of, show_one, split
 from ferryman.cli.depot_undo import add_undo
@@ -111,7 +111,7 @@ def remove(
                 confirm(f"Remove {len(refs)} from the depot")
             for ref in refs:
                 repository, wanted = split(ref)
-                depot.remove(repository, wanted, by_hand(depot))
+                depot.remove(repository, wanted, by_hand(depot), noted(depot, ref))
     if json:
         print_json([{**one, "dry_run": dry_run, "undo": undo_of(str(one["name"]))} for one in told])
     elif not dry_run:

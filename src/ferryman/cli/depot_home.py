@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ferryman.cli.local import actor
 from ferryman.core.clock import SystemClock
@@ -11,7 +11,7 @@ from ferryman.core.errors import NotFound
 from ferryman.core.layers import load_settings
 from ferryman.core.live import Live
 from ferryman.core.secrets import SecretBox
-from ferryman.depot.model import Origin
+from ferryman.depot.model import Note, Origin
 
 if TYPE_CHECKING:  # the depot needs the database, which help must not wait for
     from ferryman.core.settings import Settings
@@ -109,3 +109,15 @@ def repairing(depot: "Depot", *, plain_http: bool) -> "Iterator[Repair]":
 def by_hand(depot: "Depot") -> Origin:
     """Return the origin of what somebody at this machine does."""
     return Origin(actor().name, depot.clock.now())
+
+
+def noted(depot: "Depot", target: str) -> Note:
+    """Return what writes to the audit log that somebody at this machine took `target` away."""
+    from ferryman.accounts.audit import Audit  # noqa: PLC0415 - loads the database
+
+    audit, who = Audit(depot.database, depot.clock), actor()
+
+    def note(connection: Any, detail: dict[str, Any]) -> None:
+        audit.within(connection, who, "depot.remove", target, detail)
+
+    return note

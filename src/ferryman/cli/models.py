@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ferryman.cli.depot_home import by_hand, opened
+from ferryman.cli.depot_home import by_hand, noted, opened
 from ferryman.cli.local import confirm
 from ferryman.cli.models_show import Bar, shown_texts
 from ferryman.cli.output import line, note, pairs, print_json, table
@@ -94,7 +94,7 @@ def remove(
         if not yes:
             confirm(f"Remove {', '.join(one.name for one in found)} from the depot")
         for one in found:
-            depot.remove(one.ref.repository, one.ref.tag, by_hand(depot))
+            depot.remove(one.ref.repository, one.ref.tag, by_hand(depot), noted(depot, str(one.ref)))
     if json:
         print_json([_document(one) for one in found])
     else:

@@ -175,6 +175,7 @@ def _registry(rooms: Rooms, settings: Settings, app: FastAPI, local_token: str |
         clock=clock,
         count=app.state.requests.count,
         local_token=lambda: local_token,
+        record=rooms.audit.within,
     )
 
 

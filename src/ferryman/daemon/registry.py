@@ -17,7 +17,7 @@ from ferryman.registry.access import People, Policy, RegistryAccess
 from ferryman.registry.app import Registry
 from ferryman.registry.door import PATH, TokenDoor
 from ferryman.registry.ollama import Models
-from ferryman.registry.ports import Rules
+from ferryman.registry.ports import Record, Rules
 from ferryman.registry.tokens import TokenMaker
 from ferryman.registry.upstream import PullThrough
 from ferryman.transfer.policy import AddressPolicy
@@ -32,16 +32,14 @@ def registry_of(
     clock: Clock,
     count: Callable[[str, int], None],
     local_token: Callable[[], str | None],
+    record: Record,
 ) -> Registry:
-    """Serve `depot` to those whom the settings let in; a change of settings holds for the next request."""
+    """Serve `depot` to those whom the settings let in; a change of settings holds for the next request.
+
+    Deletions are written down by `record`.
+    """
     rules, policy = [rules_of(live.now())], [policy_of(live.now())]
     ups = [parse_upstreams(live.now().registry_upstreams)]
-
-    def follow(settings: Settings) -> None:
-        rules[0], policy[0] = rules_of(settings), policy_of(settings)
-        ups[0] = parse_upstreams(settings.registry_upstreams)
-
-    live.subscribe(follow)
     tokens = TokenMaker()
     access = RegistryAccess(people, clock, tokens, policy=lambda: policy[0], local_token=local_token)
     through = PullThrough(
@@ -51,7 +49,7 @@ def registry_of(
         options=lambda upstream: options_of(upstream, home, live),
         fresh_s=lambda: float(live.now().registry_fresh_seconds),
     )
-    return Registry(
+    registry = Registry(
         depot,
         access,
         folder=home / "uploads",
@@ -61,7 +59,17 @@ def registry_of(
         doors={PATH: TokenDoor(access, tokens, clock)},
         count=count,
         closing=through.close,
+        record=record,
     )
+
+    def follow(settings: Settings) -> None:
+        rules[0], policy[0] = rules_of(settings), policy_of(settings)
+        before, ups[0] = ups[0], parse_upstreams(settings.registry_upstreams)
+        if ups[0] != before:
+            registry.forget()
+
+    live.subscribe(follow)
+    return registry
 
 
 def rules_of(settings: Settings) -> Rules:

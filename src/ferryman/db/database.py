@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from ferryman.core.errors import Exhausted, FerryError, Unavailable
+from ferryman.db.changes import Changes, FileChanges, NotifiedChanges, around
 from ferryman.db.migrate import migrate
 from ferryman.db.values import dump, matches
 
@@ -50,6 +51,7 @@ class Database:
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
+        self._changes: dict[str, Changes] = {}
         self._writer: threading.Thread | None = None
         if self.sqlite:
             self._writer = threading.Thread(target=self._write_forever, name="ferryman-writer", daemon=True)
@@ -59,12 +61,29 @@ class Database:
         """Run `fn` in a read transaction, which on SQLite sees one state of the database, and return its result."""
         return await asyncio.wrap_future(self._submit(self._readers, fn))
 
-    async def write(self, fn: Callable[[Connection], T]) -> T:
+    async def write(self, fn: Callable[[Connection], T], *, changes: Changes | None = None) -> T:
         """Run `fn` in a transaction that is durable when this returns; its error rolls it back and is raised.
 
-        When the call is cancelled, it may have happened or not.
+        `changes` count it. When the call is cancelled, it may have happened or not.
         """
-        return await asyncio.wrap_future(self._change(fn))
+        if changes is None:
+            return await asyncio.wrap_future(self._change(fn))
+        told = changes.announced(fn)
+        return await asyncio.wrap_future(around(changes, lambda: self._change(told)))
+
+    def changes(self, name: str) -> Changes:
+        """Return what counts changes of `name` (letters), here and in all other processes on this database."""
+        with self._gate:
+            self._refuse_when_closed()
+            found = self._changes.get(name)
+            if found is None:
+                found = self._changes[name] = self._counted(name)
+            return found
+
+    def _counted(self, name: str) -> Changes:
+        if not self.sqlite:
+            return NotifiedChanges(self.engine, f"ferryman_{name}")
+        return FileChanges(Path(f"{self.engine.url.database}.{name}"))
 
     def write_now(self, fn: Callable[[Connection], T]) -> T:
         """`write` for callers without an event loop; blocks."""
@@ -97,6 +116,8 @@ class Database:
             self._writer.join()
         self._readers.shutdown()
         self._writers.shutdown()
+        for changes in self._changes.values():
+            changes.close()
         self.engine.dispose()
 
     def _change(self, fn: Callable[[Connection], T]) -> "Future[T]":

@@ -1,21 +1,20 @@
-"""How often references changed, in a file that all processes map: to ask costs no system call.
+"""How often references changed, by any process: see `core.counters`. While a change is on its way the database is asked.
 
-Two numbers: changes begun, changes ended. While they are the same nothing is on its way, and the number is the generation.
-Otherwise the database is asked; so a process that is killed between the two costs speed until the next repair, not truth.
+Caches that hold many things ask for what they hold alone: a change of one tag leaves them the others. Names share a number
+now and then, which costs a look at the database, not truth.
 """
 
-import fcntl
-import mmap
-import os
-import struct
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
-_BOTH: Final = struct.Struct("QQ")
-"""Native, so that each number is written and read at once."""
+from ferryman.core.counters import Counters
+
+SLOTS: Final = 4096
+_ANY, _ALL, _FIRST = 0, 1, 2
+"""Pairs: every change; changes that may be of anything; the first of the names."""
 
 
 class Generation:
@@ -24,51 +23,31 @@ class Generation:
     def __init__(self, path: Path, ask: Callable[[], int]) -> None:
         """Map the file at `path`, which is made when needed; `ask` reads the number of the database."""
         self._ask = ask
-        self._gate = threading.Lock()
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._handle).st_size < _BOTH.size:
-            os.ftruncate(self._handle, _BOTH.size)
-        self._map = mmap.mmap(self._handle, _BOTH.size)
+        self._counters = Counters(path, _FIRST + SLOTS)
+        self.now: Callable[[], int] = self._counters.watch((_ANY,), self._asked)
+        """Returns a number that is another one after every change."""
 
-    def now(self) -> int:
-        """Return a number that is another one after every change."""
-        begun, ended = _BOTH.unpack_from(self._map)
-        return int(begun) if begun == ended else -1 - self._ask()
+    def of(self, *names: str) -> Callable[[], int]:
+        """Return what gives a number that is another one after every change of what bears one of `names`; very cheap."""
+        pairs = (_ALL, *(_slot(name) for name in names))
+        return self._counters.watch(pairs, self._asked)
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Surround the transaction of a change."""
-        self._add(1, 0)
-        try:
-            yield
-        finally:
-            self._add(0, 1)
+    def changing(self, *names: str) -> AbstractContextManager[None]:
+        """Surround the transaction of a change of what bears `names`; without names of anything."""
+        slots = {_slot(name) for name in names}
+        return self._counters.changing(_ANY, *(slots or {_ALL}))
 
     def repair(self) -> None:
         """Forget changes that were begun and never ended. Only while nobody can be changing anything."""
-        with self._alone():
-            begun, ended = _BOTH.unpack_from(self._map)
-            if begun != ended:
-                _BOTH.pack_into(self._map, 0, max(begun, ended) + 1, max(begun, ended) + 1)
+        self._counters.repair()
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""
-        with self._gate:
-            if self._handle >= 0:
-                self._map.close()
-                os.close(self._handle)
-                self._handle = -1
+        self._counters.close()
 
-    def _add(self, begun: int, ended: int) -> None:
-        with self._alone():
-            was = _BOTH.unpack_from(self._map)
-            _BOTH.pack_into(self._map, 0, was[0] + begun, was[1] + ended)
+    def _asked(self) -> int:
+        return -1 - self._ask()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._gate:
-            fcntl.flock(self._handle, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+def _slot(name: str) -> int:
+    return _FIRST + crc32(name.encode()) % SLOTS

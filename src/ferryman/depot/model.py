@@ -1,11 +1,14 @@
 """Values of the depot: blobs, references, findings and what reports say. Pure; sizes are bytes, times UNIX seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from ferryman.core.digests import Digest
+
+Note = Callable[[Any, dict[str, Any]], None]
+"""Writes down in the transaction of a removal (its connection) what it took: `tags`, `manifests`, `digest`."""
 
 ALGORITHMS: Final = ("sha256", "sha512")
 """Digests that name content here."""

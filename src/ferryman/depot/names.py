@@ -1,7 +1,7 @@
 """Names for content: repositories, manifests, tags and what follows from them."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ from ferryman.core.errors import Corrupt, Invalid
 from ferryman.core.ids import new_id
 from ferryman.depot import content, files, listing, reading, references, removing, restoring, sweeping
 from ferryman.depot.holds import Hold
-from ferryman.depot.model import Blob, Change, ManifestEntry, Origin, Ref, Removal, Restored
+from ferryman.depot.model import Blob, Change, ManifestEntry, Note, Origin, Ref, Removal, Restored
 from ferryman.depot.store import Content
 from ferryman.depot.writer import take
 from ferryman.oci.manifest import Descriptor, Manifest, parse_manifest
@@ -78,7 +78,10 @@ class Names(Content):
         return True
 
     def _name(self, arriving: references.Arriving) -> None:
-        with self._generation.changing():
+        names = [f"{arriving.repository}@{arriving.manifest.digest}"]
+        if arriving.tag is not None:
+            names.append(f"{arriving.repository}:{arriving.tag}")
+        with self._generation.changing(*names):
             self.database.write_now(lambda c: references.put_manifest(c, arriving))
 
     def _is_there(self, digest: Digest) -> bool:
@@ -142,7 +145,10 @@ class Names(Content):
         """Name a manifest that is in `repository`. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
         check_names(repository, tag)
         now = self.clock.now()
-        self._change(lambda c: references.tag(c, repository, digest, tag, origin, now, immutable=immutable))
+        self._change(
+            lambda c: references.tag(c, repository, digest, tag, origin, now, immutable=immutable),
+            f"{repository}:{tag}",
+        )
 
     def tag_all(self, tags: Sequence[tuple[str, Digest, str]], origin: Origin) -> None:
         """Set many tags (repository, manifest, tag) in one transaction: all or none. Raises `NotFound`, `Invalid`."""
@@ -154,30 +160,52 @@ class Names(Content):
             for repository, digest, tag in tags:
                 references.tag(connection, repository, digest, tag, origin, now, immutable=False)
 
-        self._change(work)
+        self._change(work, *(f"{repository}:{tag}" for repository, _, tag in tags))
 
-    def untag(self, repository: str, tag: str, origin: Origin) -> Digest:
+    def untag(self, repository: str, tag: str, origin: Origin, note: Note | None = None) -> Digest:
         """Take a tag away; the manifest stays. Returns what it named. Raises `NotFound`, `Conflict` (`pinned`)."""
         now = self.clock.now()
-        return self._change(lambda c: removing.untag(c, repository, tag, origin, now))
 
-    def delete_manifest(self, repository: str, digest: Digest, origin: Origin) -> Removal:
+        def work(connection: Any) -> Digest:
+            named = removing.untag(connection, repository, tag, origin, now)
+            if note is not None:
+                note(connection, {"digest": str(named)})
+            return named
+
+        return self._change(work, f"{repository}:{tag}")
+
+    def delete_manifest(
+        self, repository: str, digest: Digest, origin: Origin, note: Note | None = None
+    ) -> Removal:
         """Take a manifest and all tags that name it out of a repository. Raises `NotFound`, `Conflict` (`pinned`)."""
-        now, wanted = self.clock.now(), str(digest)
-        return self._change(lambda c: sweeping.remove(c, repository, wanted, origin, now, alone_only=True))
+        return self._removed(repository, str(digest), origin, note, alone_only=True)
 
     def removal(self, repository: str, tag_or_digest: str) -> Removal:
         """Say what `remove` would take. Raises `NotFound`, `Conflict` (`pinned`)."""
         wanted = _wanted(tag_or_digest)
         return self._read(lambda c: sweeping.removal(c, repository, wanted))
 
-    def remove(self, repository: str, tag_or_digest: str, origin: Origin) -> Removal:
+    def remove(
+        self, repository: str, tag_or_digest: str, origin: Origin, note: Note | None = None
+    ) -> Removal:
         """Take away a tag, and its manifest with children and signatures when nothing else in the repository names them.
 
         Content goes with the next sweep. Raises `NotFound`, `Conflict` (`pinned`).
         """
-        now, wanted = self.clock.now(), _wanted(tag_or_digest)
-        return self._change(lambda c: sweeping.remove(c, repository, wanted, origin, now))
+        return self._removed(repository, _wanted(tag_or_digest), origin, note, alone_only=False)
+
+    def _removed(
+        self, repository: str, wanted: str, origin: Origin, note: Note | None, *, alone_only: bool
+    ) -> Removal:
+        now = self.clock.now()
+
+        def work(connection: Any) -> Removal:
+            gone = sweeping.remove(connection, repository, wanted, origin, now, alone_only=alone_only)
+            if note is not None:
+                note(connection, {"tags": list(gone.tags), "manifests": [str(one) for one in gone.manifests]})
+            return gone
+
+        return self._change(work, repository)
 
     def restore(
         self,
@@ -236,11 +264,17 @@ class Names(Content):
         """Make a blob part of a repository (a mount, a finished upload). Idempotent. Raises `NotFound` (`blob_unknown`)."""
         check_names(repository, None)
         now = self.clock.now()
-        self._change(lambda c: references.link(c, repository, str(digest), now))
+        self._change(lambda c: references.link(c, repository, str(digest), now), f"{repository}@{digest}")
 
-    def unlink_blob(self, repository: str, digest: Digest) -> None:
+    def unlink_blob(self, repository: str, digest: Digest, note: Note | None = None) -> None:
         """Take a blob out of a repository. Raises `NotFound` (`blob_unknown`), `Conflict` (`blob_needed`)."""
-        self._change(lambda c: references.unlink(c, repository, str(digest)))
+
+        def work(connection: Any) -> None:
+            references.unlink(connection, repository, str(digest))
+            if note is not None:
+                note(connection, {})
+
+        self._change(work, repository)
 
     def has_blob_in(self, repository: str, digest: Digest) -> bool:
         """Tell whether a blob is linked to a repository and there."""
@@ -297,6 +331,15 @@ class Names(Content):
     def generation(self) -> int:
         """Return a number that is another one after every change of a reference or link, by whatever process; very cheap."""
         return self._generation.now()
+
+    def watch(self, repository: str, reference: str | None = None) -> Callable[[], int]:
+        """Return what gives a number that is another one when a tag or digest names something else, or is gone; very cheap.
+
+        Without `reference`: after everything that left the repository, and not after what came.
+        """
+        if reference is None:
+            return self._generation.of(repository, repository)
+        return self._generation.of(repository, f"{repository}{'@' if ':' in reference else ':'}{reference}")
 
 
 def check_names(repository: str, tag: str | None) -> None:

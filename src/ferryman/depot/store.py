@@ -264,7 +264,7 @@ class Content:
     def _read(self, fn: Callable[[Any], T]) -> T:
         return self.database.read_now(fn)
 
-    def _change(self, fn: Callable[[Any], T]) -> T:
-        """Run a transaction that changes references."""
-        with self._lock.shared(), self._generation.changing():
+    def _change(self, fn: Callable[[Any], T], *names: str) -> T:
+        """Run a transaction that changes references: those of `names` (see `Names.watch`), or any."""
+        with self._lock.shared(), self._generation.changing(*names):
             return self.database.write_now(fn)

@@ -1,11 +1,12 @@
 """The API of the depot: `/api/v1/depot`: what is used, its blobs, pins, names to take away, clean-ups and checks."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
+from ferryman.accounts.audit import Audit
 from ferryman.accounts.model import Principal
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
@@ -147,7 +148,7 @@ def router(depot: Depot, upkeep: Upkeep, clock: Clock) -> APIRouter:
     """Return the routes of the depot, to be mounted under `/api/v1`."""
     routes = APIRouter(prefix="/depot", tags=["depot"])
     _add_reading(routes, depot)
-    _add_keeping(routes, depot, clock)
+    _add_keeping(routes, depot, clock, Audit(depot.database, clock))
     _add_upkeep(routes, upkeep)
     return routes
 
@@ -196,9 +197,9 @@ def _add_reading(routes: APIRouter, depot: Depot) -> None:
         return Listed(items=[_change(one) for one in found], next_cursor=None)
 
 
-def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock) -> None:
+def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock, audit: Audit) -> None:
     @routes.post("/removals")
-    async def remove(caller: Deleter, body: NewRemoval) -> RemovalShown:
+    async def remove(request: Request, caller: Deleter, body: NewRemoval) -> RemovalShown:
         """Take a name away, with the manifests and signatures that nothing else names."""
         reference = parse_local(body.target)
         repository, wanted = reference.repository, reference.wanted
@@ -206,7 +207,12 @@ def _add_keeping(routes: APIRouter, depot: Depot, clock: Clock) -> None:
             gone = await asyncio.to_thread(depot.removal, repository, wanted)
         else:
             origin = Origin(f"user:{caller.name}", clock.now())
-            gone = await asyncio.to_thread(depot.remove, repository, wanted, origin)
+            client = request.client.host if request.client else ""
+
+            def note(connection: Any, detail: dict[str, Any]) -> None:
+                audit.within(connection, caller, "depot.remove", body.target, {**detail, "client": client})
+
+            gone = await asyncio.to_thread(depot.remove, repository, wanted, origin, note)
         return removal_view(repository, gone, dry_run=body.dry_run)
 
     @routes.post("/restorations")

@@ -5,7 +5,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ferryman.accounts.model import Principal, local_principal
@@ -14,10 +14,10 @@ from ferryman.core.access_lines import AccessLine, granted
 from ferryman.core.clock import Clock
 from ferryman.core.errors import Denied
 from ferryman.registry.ports import Action, Decision, Headers
-from ferryman.registry.tokens import SERVICE, Claims, TokenMaker, Wanted, covers
+from ferryman.registry.tokens import SERVICE, TokenMaker, Wanted, covers
 
 FRESH_S: Final = 5.0
-"""How long what was right is believed without asking: what was revoked or disabled is refused after that."""
+"""How long a name with a password or an API token is believed without asking, while no account changes."""
 MOST: Final = 5000
 """Decisions and headers that are remembered, each."""
 RIGHTS: Final[dict[Action, str | None]] = {
@@ -39,6 +39,15 @@ class People(Protocol):
 
     async def principal_of_password(self, name: str, password: str, client: str) -> Principal:
         """Return who signs in. Raises `Denied` (`login_failed`), `Unavailable` (`login_throttled`)."""
+        ...
+
+    @property
+    def generation(self) -> Callable[[], int | None]:
+        """What returns a number that is another one after every change that takes rights away; None to believe nothing."""
+        ...
+
+    async def again(self, principal: Principal) -> Principal | None:
+        """Return who that is by now, None when they may come in no more."""
         ...
 
 
@@ -73,12 +82,32 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """Who signed in, as they were in `generation` of the accounts."""
+
+    principal: Principal
+    generation: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """Whom a header stands for until `until` (monotonic seconds); `access` limits what a token of the registry carries."""
+    """Whom a header stands for until `until` (monotonic seconds); `access` limits what a token of the registry carries.
+
+    `generation` is that of the accounts when they were looked at: in another one they are looked at again.
+    """
 
     principal: Principal | None
     until: float
+    generation: int | None
     access: tuple[Wanted, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    decision: Decision
+    until: float
+    generation: int | None
+    policy: Policy
 
 
 class RegistryAccess:
@@ -97,25 +126,40 @@ class RegistryAccess:
         self._people, self._clock, self._tokens = people, clock, tokens
         self._policy, self._local = policy, local_token
         self._known: dict[bytes, Known] = {}
-        self._decided: dict[tuple[bytes | None, str, Action], tuple[Decision, float, Policy]] = {}
-        self._asking: dict[tuple[bytes, str], asyncio.Task[Principal | None]] = {}
+        self._decided: dict[tuple[bytes | None, str, Action], _Decided] = {}
+        self._asking: dict[tuple[bytes, str], asyncio.Task[Signed | None]] = {}
+        self.generation = people.generation
 
     def known(self, authorization: bytes | None, repository: str, action: Action, /) -> Decision | None:
         """Decide for those who asked a moment ago, and for the absence of credentials where that suffices."""
         key, policy, now = (authorization, repository, action), self._policy(), self._clock.monotonic()
+        generation = self.generation() if authorization is not None else 0
         kept = self._decided.get(key)
-        if kept is not None and kept[1] > now and kept[2] is policy:
-            return kept[0]
+        if kept is not None and kept.generation == generation and kept.until > now and kept.policy is policy:
+            return kept.decision
+        decided = self._from_memory(key, policy, now, generation)
+        if decided is None:
+            return None
+        if len(self._decided) >= MOST:
+            self._decided.clear()
+        self._decided[key] = decided
+        return decided.decision
+
+    def _from_memory(
+        self, key: tuple[bytes | None, str, Action], policy: Policy, now: float, generation: int | None
+    ) -> _Decided | None:
+        """Decide by whom a header stood for when it was looked at; only what is allowed is decided so."""
+        authorization, repository, action = key
         if authorization is None:
             # A client that finds the door open never signs in: `/v2/` always asks for it.
             if action == "base" or not policy.permits(None, repository, action):
                 return None
-            return self._keep(key, Decision(True), now + FRESH_S, policy)
+            return _Decided(Decision(True), now + FRESH_S, generation, policy)
         found = self._known.get(authorization)
-        if found is None or found.until <= now:
+        if generation is None or found is None or found.until <= now or found.generation != generation:
             return None
         decision = _decision(found, policy, repository, action)
-        return self._keep(key, decision, found.until, policy) if decision.allowed else None
+        return _Decided(decision, found.until, generation, policy) if decision.allowed else None
 
     async def decide(
         self, headers: Headers, repository: str, action: Action, /, *, client: str = ""
@@ -127,6 +171,7 @@ class RegistryAccess:
             return Decision(False, challenge=challenge, message="Sign in first.")
         found = await self._look(header, client)
         if found is None:
+            self._known.pop(header, None)
             wrong = challenge + (b',error="invalid_token"' if _is_bearer(header) else b"")
             return Decision(
                 False, challenge=wrong, message="The name, password or token is wrong, expired or revoked."
@@ -140,7 +185,7 @@ class RegistryAccess:
         more = challenge + b',error="insufficient_scope"'
         return Decision(False, decision.who, challenge=more, message=decision.message)
 
-    async def signed_in(self, header: bytes, client: str) -> Principal | None:
+    async def signed_in(self, header: bytes, client: str) -> Signed | None:
         """Return who an `Authorization: Basic` header stands for, None when nobody. Raises `Unavailable`.
 
         Requests that come together are one attempt: clients open several connections at once.
@@ -148,7 +193,7 @@ class RegistryAccess:
         key = (header, client)
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._principal(header, client))
+            task = asyncio.ensure_future(self._signed(header, client))
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)
@@ -180,35 +225,45 @@ class RegistryAccess:
         return self._policy().anonymous
 
     async def _look(self, header: bytes, client: str) -> Known | None:
-        now = self._clock.monotonic()
+        """Return whom a header stands for at this moment; what was looked at in an earlier generation is looked at again."""
+        generation, now = self.generation(), self._clock.monotonic()
         kept = self._known.get(header)
-        if kept is not None and kept.until > now:
-            return kept
+        if kept is None or kept.until <= now:
+            kept = self._of_token(header)
+        if kept is not None:
+            found = await self._again(kept, generation)
+            if found is not None or kept.access is not None:
+                return found
         if _is_bearer(header):
-            secret = header.partition(b" ")[2].strip().decode("latin-1")
-            claims = self._tokens.read(secret, self._clock.now())
-            if claims is not None:
-                return self._of_claims(claims)
-            principal = await self.of_secret(secret)
-        else:
-            principal = await self.signed_in(header, client)
-        return Known(principal, now + FRESH_S) if principal else None
+            principal = await self.of_secret(_secret(header))
+            return Known(principal, now + FRESH_S, generation) if principal else None
+        signed = await self.signed_in(header, client)
+        return Known(signed.principal, now + FRESH_S, signed.generation) if signed else None
 
-    def _of_claims(self, claims: Claims) -> Known:
-        left = claims.until - self._clock.now()
-        return Known(claims.principal, self._clock.monotonic() + left, claims.access)
+    async def _again(self, known: Known, generation: int | None) -> Known | None:
+        """Return `known` as it is in `generation`, None when its principal may come in no more."""
+        principal = known.principal
+        if principal is None or (generation is not None and known.generation == generation):
+            return known if principal else replace(known, generation=generation)
+        now = await self._people.again(principal)
+        return replace(known, principal=now, generation=generation) if now else None
 
-    async def _principal(self, header: bytes, client: str) -> Principal | None:
+    def _of_token(self, header: bytes) -> Known | None:
+        """Return what a token of the registry says, None when it is none or is over."""
+        if not _is_bearer(header):
+            return None
+        now = self._clock.now()
+        claims = self._tokens.read(_secret(header), now)
+        if claims is None:
+            return None
+        until = self._clock.monotonic() + claims.until - now
+        return Known(claims.principal, until, claims.generation, claims.access)
+
+    async def _signed(self, header: bytes, client: str) -> Signed | None:
         name, secret = basic_of(header)
-        return await self.of_password(name, secret, client)
-
-    def _keep(
-        self, key: tuple[bytes | None, str, Action], decision: Decision, until: float, policy: Policy
-    ) -> Decision:
-        if len(self._decided) >= MOST:
-            self._decided.clear()
-        self._decided[key] = (decision, until, policy)
-        return decision
+        generation = self.generation()
+        principal = await self.of_password(name, secret, client)
+        return Signed(principal, generation) if principal else None
 
 
 def challenge_of(headers: Headers, repository: str, action: Action) -> bytes:
@@ -241,6 +296,10 @@ def basic_of(header: bytes) -> tuple[str, str]:
     return name, secret
 
 
+def _secret(header: bytes) -> str:
+    return header.partition(b" ")[2].strip().decode("latin-1")
+
+
 def _is_bearer(header: bytes) -> bool:
     return header[:7].lower() == b"bearer "
 
@@ -250,13 +309,14 @@ def _header(headers: Headers, wanted: bytes) -> bytes:
 
 
 def _decision(found: Known, policy: Policy, repository: str, action: Action) -> Decision:
-    who = found.principal.name if found.principal else "anonymous"
+    principal = found.principal
+    who = principal.name if principal else "anonymous"
     if action == "base":
         return Decision(True, who)
     if found.access is not None and not covers(found.access, repository, action):
         return Decision(False, who, message=f"The token is not for '{action}' here.")
-    if not policy.permits(found.principal, repository, action):
+    if not policy.permits(principal, repository, action):
         return Decision(False, who, message=f"'{who}' may not {action} here.")
     if action == "catalog" and policy.lines:
-        return Decision(True, who, visible=lambda name: policy.permits(found.principal, name, "pull"))
-    return Decision(True, who)
+        return Decision(True, who, visible=lambda name: policy.permits(principal, name, "pull"))
+    return Decision(True, who, principal=principal)

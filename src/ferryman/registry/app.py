@@ -29,7 +29,16 @@ from ferryman.registry.errors import Refusal, refusal_of
 from ferryman.registry.lists import Lists
 from ferryman.registry.located import Located
 from ferryman.registry.manifests import Manifests
-from ferryman.registry.ports import OPEN_RULES, Access, Action, Decision, NoUpstreams, Rules, Upstreams
+from ferryman.registry.ports import (
+    OPEN_RULES,
+    Access,
+    Action,
+    Decision,
+    NoUpstreams,
+    Record,
+    Rules,
+    Upstreams,
+)
 from ferryman.registry.pushes import Pushes
 from ferryman.registry.pushing import Pushing
 from ferryman.registry.ranges import tags_match
@@ -61,11 +70,13 @@ class Registry:
         doors: Mapping[str, App] | None = None,
         count: Callable[[str, int], None] | None = None,
         closing: Callable[[], object] = bool,
+        record: Record | None = None,
     ) -> None:
         """Serve `depot`; records of uploads are kept in `folder`.
 
         `doors` are applications at exact paths that are not of the protocol, such as that which gives tokens.
         `count` hears the method and status of each answer. `closing` is called at the end; it may block.
+        Deletions are written down by `record`.
         """
         self._access = access
         self._upstreams = upstreams or NoUpstreams()
@@ -73,8 +84,9 @@ class Registry:
         self._doors = dict(doors or {})
         self._count = count or _ignore
         self._closing = closing
+        self._record = record
         self._threads = Threads()
-        self._hot: Cache[Kept] = Cache(depot.generation, lambda kept: kept.size + 1000)
+        self._hot: Cache[Kept] = Cache(lambda kept: kept.size + 1000)
         self._pushes = Pushes(depot, clock, self._threads)
         lifetime = lambda: rules().upload_hours * 3600  # noqa: E731 - read anew each time
         self._sessions = Sessions(folder, depot, clock, self._pushes, lifetime_s=lifetime)
@@ -131,6 +143,10 @@ class Registry:
                 await self._threads.call(self._sessions.rest, session)
         await asyncio.to_thread(self._closing)
         await asyncio.to_thread(self._threads.close)
+
+    def forget(self) -> None:
+        """Forget which answers are ready: what names mean, or where they come from, is another one now. On the loop."""
+        self._hot.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -205,7 +221,7 @@ class Registry:
         decision = await self._decide(scope, asked.repository, action)
         if not decision.allowed:
             raise _refused(decision)
-        asked.who = decision.who
+        asked.who, asked.principal = decision.who, decision.principal
         self._permit(action)
         asked.visible = decision.visible
         return await self._handlers[route.kind](asked)
@@ -216,7 +232,7 @@ class Registry:
         if reads and spelled != spelled.lower():
             spelled = lowered(spelled)  # a model; what people push are images, which have no capitals
         name = check_repository(spelled) if spelled else ""
-        asked = Asked(scope, receive, route, query, name, name)
+        asked = Asked(scope, receive, route, query, name, name, record=self._record)
         if name and reads and route.kind is not Kind.UPLOAD:
             ns = query.one("ns")
             asked.repository = self._upstreams.place(name, ns)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from ferryman.depot.model import Origin
+from ferryman.accounts.model import Principal
+from ferryman.depot.model import Note, Origin
 from ferryman.registry.answers import Receive, Scope
 from ferryman.registry.errors import Refusal
-from ferryman.registry.ports import Headers
+from ferryman.registry.ports import Headers, Record
 from ferryman.registry.routes import Query, Route
 
 
@@ -15,8 +17,8 @@ class Asked:
     """A request that access was given to.
 
     `repository` is the name in the depot (for pulls what `Upstreams.place` said); `name` what the client wrote, for
-    addresses in answers. `who` is the caller's name; `extra` lines are added to what is pulled; `visible` says which
-    repositories a list may name.
+    addresses in answers. `who` is the caller's name, `principal` the whole of it; `extra` lines are added to what is
+    pulled; `visible` says which repositories a list may name; `record` writes to the audit log.
     """
 
     scope: Scope
@@ -28,6 +30,8 @@ class Asked:
     who: str = "anonymous"
     extra: Headers = field(default_factory=list)
     visible: Callable[[str], bool] | None = None
+    principal: Principal | None = None
+    record: Record | None = None
 
     @property
     def method(self) -> str:
@@ -51,6 +55,18 @@ class Asked:
     def origin(self, at: float) -> Origin:
         """Return who pushed, as the depot remembers it."""
         return Origin(f"push:{self.who}", at)
+
+    def note(self, action: str, target: str) -> Note | None:
+        """Return what writes a deletion to the audit log in its own transaction: who, from where, what."""
+        record, actor = self.record, self.principal or self.who
+        if record is None:
+            return None
+        client = str((self.scope.get("client") or ("",))[0])
+
+        def note(connection: Any, detail: dict[str, Any]) -> None:
+            record(connection, actor, action, target, {**detail, "client": client, "through": "registry"})
+
+        return note
 
 
 class Disconnected(Exception):

@@ -31,7 +31,8 @@ class Blobs:
         """Answer one request. Raises `Refusal` and errors of the depot."""
         digest = parse_digest(asked.route.last)
         if asked.method == "DELETE":
-            await self._threads.call(self._depot.unlink_blob, asked.repository, digest)
+            note = asked.note("depot.unlink", f"{asked.repository}@{digest}")
+            await self._threads.call(self._depot.unlink_blob, asked.repository, digest, note)
             return empty_answer(202, [])
         found = await self._located.find(asked.repository, digest) or await self._fetch(
             asked.repository, digest

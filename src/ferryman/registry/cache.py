@@ -1,7 +1,8 @@
-"""Manifests and sizes of blobs in memory, ready to be sent, forgotten as soon as any reference of the depot changes."""
+"""Manifests and sizes of blobs in memory, ready to be sent, each forgotten as soon as what it was read from changes."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from ferryman.registry.answers import SAFE, VERSION, Message
@@ -36,50 +37,68 @@ class Kept:
         }
 
 
-class Cache(Generic[V]):
-    """Values by key, all of one generation of the depot. For the event loop only.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A state of the depot: what was read in it is true while `watch()` still returns `moment`."""
 
-    `generation` is asked for every read: it costs a few microseconds, and nobody ever sees what is no longer true.
+    watch: Callable[[], int]
+    moment: int
+    epoch: int
+
+
+class Cache(Generic[V]):
+    """Values by key, each with what tells whether it is still true. For the event loop only.
+
+    That is asked for every read: it costs a microsecond, and nobody ever sees what is no longer true. A change of one
+    reference leaves all others where they are.
     """
 
     def __init__(
         self,
-        generation: Callable[[], int],
         weigh: Callable[[V], int] = lambda _: 0,
         *,
         most_bytes: int = MOST_BYTES,
         most_entries: int = MOST_ENTRIES,
     ) -> None:
         """Hold at most `most_bytes` (by `weigh`) in at most `most_entries`; the oldest leave first."""
-        self._generation = generation
         self._weigh = weigh
         self._most_bytes, self._most_entries = most_bytes, most_entries
-        self._values: OrderedDict[str, V] = OrderedDict()
+        self._values: OrderedDict[str, tuple[V, Callable[[], int], int]] = OrderedDict()
         self._bytes = 0
-        self._seen = -1
+        self._epoch = 0
 
-    def moment(self) -> int:
-        """Return the generation now: to be asked before what is given to `put` is read."""
-        now = self._generation()
-        if now != self._seen:
-            self._values.clear()
-            self._bytes, self._seen = 0, now
-        return now
+    def seen(self, watch: Callable[[], int]) -> Seen:
+        """Return the state now: to be asked before what is given to `put` is read. `watch` changes with what is read."""
+        return Seen(watch, watch(), self._epoch)
 
     def get(self, key: str) -> V | None:
         """Return what is known and still true."""
-        if not self._values:
+        found = self._values.get(key)
+        if found is None:
             return None
-        self.moment()
-        return self._values.get(key)
+        if found[1]() != found[2]:
+            self._drop(key)
+            return None
+        return found[0]
 
-    def put(self, key: str, value: V, moment: int) -> None:
-        """Keep what was read after `moment()` returned `moment`, unless something changed since."""
+    def put(self, key: str, value: V, seen: Seen) -> None:
+        """Keep what was read in the state `seen`. What changed since is not kept for long: `get` asks."""
         weight = self._weigh(value)
-        if moment != self._seen or weight > self._most_bytes // 8 or key in self._values:
+        if seen.epoch != self._epoch or weight > self._most_bytes // 8:
             return
-        self._values[key] = value
+        self._drop(key)
+        self._values[key] = (value, seen.watch, seen.moment)
         self._bytes += weight
         while self._bytes > self._most_bytes or len(self._values) > self._most_entries:
-            _, gone = self._values.popitem(last=False)
-            self._bytes -= self._weigh(gone)
+            self._drop(next(iter(self._values)))
+
+    def forget(self) -> None:
+        """Forget everything, also what is being read now."""
+        self._epoch += 1
+        self._values.clear()
+        self._bytes = 0
+
+    def _drop(self, key: str) -> None:
+        gone = self._values.pop(key, None)
+        if gone is not None:
+            self._bytes -= self._weigh(gone[0])

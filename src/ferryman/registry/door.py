@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 from ferryman.accounts.model import Principal
 from ferryman.core.clock import Clock
 from ferryman.core.errors import FerryError
-from ferryman.registry.access import RIGHTS, RegistryAccess
+from ferryman.registry.access import RIGHTS, RegistryAccess, Signed
 from ferryman.registry.answers import Answer, Receive, Scope, Send, json_answer, refusal_answer
 from ferryman.registry.errors import Refusal, refusal_of
 from ferryman.registry.ports import Action
-from ferryman.registry.tokens import LIFETIME_S, TokenMaker, Wanted, parse_scopes
+from ferryman.registry.tokens import TokenMaker, Wanted, lifetime_of, parse_scopes
 
 MOST_FORM: Final = 65_536
 PATH: Final = "/v2/token"
@@ -42,8 +42,7 @@ class TokenDoor:
         client = str((scope.get("client") or ("",))[0])
         if scope["method"] == "POST":
             form = parse_qs((await _form(receive)).decode("latin-1"), max_num_fields=100)
-            principal = await self._posted(form, client)
-            return self._given(principal, form.get("scope", []))
+            return self._given(await self._posted(form, client), form.get("scope", []))
         if scope["method"] != "GET":
             raise Refusal(405, "UNSUPPORTED", "Ask with GET or POST.", headers=((b"allow", b"GET, POST"),))
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=100)
@@ -53,11 +52,11 @@ class TokenDoor:
             raise _unauthorized("The name, password or token is wrong." if header else "Sign in first.")
         return self._given(found, query.get("scope", []))
 
-    async def _posted(self, form: dict[str, list[str]], client: str) -> Principal:
+    async def _posted(self, form: dict[str, list[str]], client: str) -> Signed:
         def field(name: str) -> str:
             return form.get(name, [""])[0]
 
-        found: Principal | None
+        generation = self._access.generation()
         if field("grant_type") == "password":
             found = await self._access.of_password(field("username"), field("password"), client)
         elif field("grant_type") == "refresh_token":
@@ -66,22 +65,23 @@ class TokenDoor:
             raise Refusal(400, "UNSUPPORTED", "The grant_type is password or refresh_token.")
         if found is None:
             raise _unauthorized("The name, password or token is wrong.")
-        return found
+        return Signed(found, generation)
 
-    def _given(self, principal: Principal | None, scopes: Iterable[str]) -> Answer:
+    def _given(self, signed: Signed | None, scopes: Iterable[str]) -> Answer:
         """Return the token: what was asked for, less what is not permitted."""
+        principal = signed.principal if signed else None
         access = [
             Wanted(one.repository, actions)
             for one in parse_scopes(scopes)
             if (actions := self._permitted(principal, one))
         ]
         now = self._clock.now()
-        token = self._tokens.make(principal, access, now)
+        token = self._tokens.make(principal, access, now, signed.generation if signed else None)
         body = {
             "token": token,
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": LIFETIME_S,
+            "expires_in": lifetime_of(principal, now),
             "issued_at": datetime.fromtimestamp(int(now), UTC).isoformat().replace("+00:00", "Z"),
             "scope": " ".join(_written(one) for one in access),
         }

@@ -31,16 +31,16 @@ class Located:
         """Ask `depot` in `threads`."""
         self._depot = depot
         self._threads = threads
-        self._cache: Cache[Found] = Cache(depot.generation)
+        self._cache: Cache[Found] = Cache()
 
     async def find(self, repository: str, digest: Digest) -> Found | None:
         """Return where a blob of a repository is; None when the repository does not have it, or its file is gone."""
         found = self._cache.get(_key(repository, digest))
         if found is None:
-            moment = self._cache.moment()
+            seen = self._cache.seen(self._depot.watch(repository))
             found = (await self._threads.call(self._look, repository, [digest])).get(digest)
             if found is not None:
-                self._cache.put(_key(repository, digest), found, moment)
+                self._cache.put(_key(repository, digest), found, seen)
         return found if found and _there(found) else None
 
     async def manifest(self, repository: str, reference: str) -> Manifest:
@@ -48,10 +48,10 @@ class Located:
 
         Raises `NotFound` (`manifest_unknown`), `Corrupt` (`blob_lost`).
         """
-        moment = self._cache.moment()
+        seen = self._cache.seen(self._depot.watch(repository))
         manifest, found = await self._threads.call(self._read, repository, reference)
         for digest, one in found.items():
-            self._cache.put(_key(repository, digest), one, moment)
+            self._cache.put(_key(repository, digest), one, seen)
         return manifest
 
     def _read(self, repository: str, reference: str) -> tuple[Manifest, dict[Digest, Found]]:

@@ -67,11 +67,13 @@ class Manifests:
 
     async def _read(self, asked: Asked) -> Kept:
         reference = asked.route.last
-        moment = self._cache.moment()
+        watched = self._depot.watch(asked.repository, reference)
+        # What another name leads to depends on which names there are.
+        seen = self._cache.seen(watched if asked.name == asked.repository else self._depot.generation)
         manifest = await self._find(asked.repository, _reference(reference))
         kept = Kept(asked.repository, manifest.raw, manifest.media_type, str(manifest.digest))
         if not asked.extra and (":" in reference or not self._upstreams.covers(asked.repository)):
-            self._cache.put(asked.scope["path"], kept, moment)
+            self._cache.put(asked.scope["path"], kept, seen)
         return kept
 
     async def _find(self, repository: str, reference: str) -> Manifest:
@@ -132,12 +134,14 @@ class Manifests:
         if ":" not in reference:
             if is_immutable(rules, repository, reference):
                 raise _frozen(repository, reference)
-            self._depot.untag(repository, reference, origin)
+            note = asked.note("depot.untag", f"{repository}:{reference}")
+            self._depot.untag(repository, reference, origin, note)
             return
         digest = parse_digest(reference)
         if rules.immutable:
             self._keep_frozen(rules, repository, digest)
-        self._depot.delete_manifest(repository, digest, origin)
+        note = asked.note("depot.delete", f"{repository}@{digest}")
+        self._depot.delete_manifest(repository, digest, origin, note)
 
     def _keep_frozen(self, rules: Rules, repository: str, digest: Digest) -> None:
         after = ""

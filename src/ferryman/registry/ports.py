@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
+from ferryman.accounts.model import Principal
 from ferryman.core.digests import Digest
 from ferryman.oci.manifest import Descriptor
 
@@ -18,7 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 class Decision:
     """Whether a request may go on.
 
-    `who` is the name of the person or machine, for origins and the audit. Refused with `challenge` (the value of
+    `who` is the name of the person or machine, for origins; `principal` the whole of it, for the audit log. Refused with `challenge` (the value of
     `WWW-Authenticate`) is answered 401; refused without it is answered 403. `headers` are added to a refusal. For
     `catalog`, `visible` says which repositories are listed, None all of them; it is called in a thread.
     """
@@ -29,6 +30,11 @@ class Decision:
     message: str = ""
     visible: Callable[[str], bool] | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    principal: Principal | None = None
+
+
+Record = Callable[[Any, Principal | str, str, str, dict[str, Any]], None]
+"""Writes an entry of the audit log in a transaction of the database: connection, actor, action, target, detail."""
 
 
 class Access(Protocol):

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ferryman.accounts.model import SCOPES, Principal, Role
+from ferryman.accounts.model import SCOPES, Principal, Proof, Role
 from ferryman.core.errors import FerryError
 from ferryman.oci.reference import check_repository
 
@@ -35,11 +35,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: who, until when (UNIX seconds), and what of their rights it carries. `principal` None is anonymous."""
+    """What a token says: who, until when (UNIX seconds), and what of their rights it carries. `principal` None is anonymous.
+
+    `generation` is that of the accounts when `principal` was looked at.
+    """
 
     principal: Principal | None
     until: float
     access: tuple[Wanted, ...]
+    generation: int | None = None
 
 
 class TokenMaker:
@@ -49,23 +53,31 @@ class TokenMaker:
         """Sign with `key`, 32 random bytes when none is given."""
         self._key = key or secrets.token_bytes(32)
 
-    def make(self, principal: Principal | None, access: Iterable[Wanted], now: float) -> str:
-        """Return a token for `principal` from `now` on, for `LIFETIME_S` seconds."""
+    def make(
+        self,
+        principal: Principal | None,
+        access: Iterable[Wanted],
+        now: float,
+        generation: int | None = None,
+    ) -> str:
+        """Return a token for `principal`, as looked at in `generation`, from `now` on for `lifetime_of` seconds."""
         who = principal and [
             principal.user_id,
             principal.name,
             str(principal.role),
             sorted(principal.scopes),
             principal.via,
+            principal.proof and [principal.proof.token, principal.proof.password, principal.proof.until],
         ]
         body = {
             "iss": SERVICE,
             "aud": SERVICE,
             "sub": principal.name if principal else "",
             "iat": int(now),
-            "exp": int(now) + LIFETIME_S,
+            "exp": int(now) + lifetime_of(principal, now),
             "jti": secrets.token_hex(8),
             "who": who,
+            "gen": generation,
             "access": [[one.repository, sorted(one.actions)] for one in access],
         }
         text = f"{_HEAD}.{_coded(json.dumps(body).encode())}"
@@ -87,6 +99,12 @@ class TokenMaker:
 
     def _signed(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode(), hashlib.sha256)
+
+
+def lifetime_of(principal: Principal | None, now: float) -> int:
+    """Return how many seconds a token lives: no longer than the API token it was traded for. Pure."""
+    until = principal.proof.until if principal and principal.proof else None
+    return LIFETIME_S if until is None else max(1, min(LIFETIME_S, int(until - now)))
 
 
 def parse_scopes(texts: Iterable[str]) -> tuple[Wanted, ...]:
@@ -122,9 +140,15 @@ def covers(access: Iterable[Wanted], repository: str, action: str) -> bool:
 def _claims(said: dict[str, Any]) -> Claims:
     """Read claims whose signature was right."""
     who = said["who"]
-    principal = who and Principal(who[0], who[1], Role(who[2]), frozenset(who[3]) & frozenset(SCOPES), who[4])
     access = tuple(Wanted(name, frozenset(actions)) for name, actions in said["access"])
-    return Claims(principal or None, float(said["exp"]), access)
+    return Claims(_principal(*who) if who else None, float(said["exp"]), access, said["gen"])
+
+
+def _principal(
+    user_id: str | None, name: str, role: str, scopes: list[str], via: str, proof: list[Any] | None
+) -> Principal:
+    held = frozenset(scopes) & frozenset(SCOPES)
+    return Principal(user_id, name, Role(role), held, via, Proof(*proof) if proof else None)
 
 
 def _coded(data: bytes) -> str:

@@ -33,6 +33,12 @@ class People:
     def __init__(self) -> None:
         self.asked, self.throttled, self.gone = 0, False, set()
 
+    def generation(self) -> int:
+        return len(self.gone)
+
+    async def again(self, principal: Principal) -> Principal | None:
+        return None if principal.name in self.gone else principal
+
     async def principal_of_token(self, secret: str) -> Principal | None:
         self.asked += 1
         role = secret.removeprefix("ferry_")

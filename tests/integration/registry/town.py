@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from argon2 import PasswordHasher
 
+from ferryman.accounts.audit import Audit
 from ferryman.accounts.model import Role, local_principal
 from ferryman.accounts.passwords import Passwords
 from ferryman.accounts.service import Accounts
@@ -56,6 +57,7 @@ class Town:
 
     def __init__(self, made: Any, depot: Depot) -> None:
         self.clock, self.policy, self.depot = Clock(), Policy(), depot
+        self.audit = Audit(depot.database, self.clock)
         quick = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1)
         self.accounts = Accounts(
             depot.database, self.clock, passwords=Passwords(quick), throttle=Throttle(self.clock)
@@ -65,7 +67,10 @@ class Town:
             self.accounts, self.clock, tokens, policy=lambda: self.policy, local_token=lambda: "local"
         )
         self.ask: Asker = made(
-            self.access, clock=self.clock, doors={PATH: TokenDoor(self.access, tokens, self.clock)}
+            self.access,
+            clock=self.clock,
+            doors={PATH: TokenDoor(self.access, tokens, self.clock)},
+            record=self.audit.within,
         )
 
     async def peopled(self) -> "Town":
