@@ -10,6 +10,9 @@ from ferryman.core.digests import Digest
 Note = Callable[[Any, dict[str, Any]], None]
 """Writes down in the transaction of a removal (its connection) what it took: `tags`, `manifests`, `digest`."""
 
+Expect = Callable[[str | None], bool]
+"""Whether a change may be made while a reference names this digest (None: nothing); asked in the transaction."""
+
 ALGORITHMS: Final = ("sha256", "sha512")
 """Digests that name content here."""
 UPLOAD_HOLDER: Final = "upload:"

@@ -11,7 +11,7 @@ from ferryman.core.errors import Corrupt, Invalid
 from ferryman.core.ids import new_id
 from ferryman.depot import content, files, listing, reading, references, removing, restoring, sweeping
 from ferryman.depot.holds import Hold
-from ferryman.depot.model import Blob, Change, ManifestEntry, Note, Origin, Ref, Removal, Restored
+from ferryman.depot.model import Blob, Change, Expect, ManifestEntry, Note, Origin, Ref, Removal, Restored
 from ferryman.depot.store import Content
 from ferryman.depot.writer import take
 from ferryman.oci.manifest import Descriptor, Manifest, parse_manifest
@@ -36,14 +36,16 @@ class Names(Content):
         linked: bool = False,
         immutable: bool = False,
         incomplete: bool = False,
+        expect: Expect | None = None,
     ) -> None:
         """Store a manifest and, with `tag`, name it, atomically. Blobs must be there and become linked to `repository`.
 
         `linked`: they must be linked already, as a registry demands of pushes. `sparse`: children of an index may be
-        missing. `incomplete`: blobs may be missing as well. `immutable`: a tag that names something else stays. A
-        subject may always be missing.
-        Raises `Invalid` (`manifest_blob_unknown`, with `details["missing"]`), `Conflict` (`tag_immutable`),
-        `Exhausted` (`depot_full`).
+        missing. `incomplete`: blobs may be missing as well. `immutable`: a tag that names something else stays.
+        `expect` judges what the tag named before, or without a tag whether the manifest was there. A subject may always
+        be missing.
+        Raises `Invalid` (`manifest_blob_unknown`, with `details["missing"]`), `Conflict` (`tag_immutable`,
+        `precondition_failed`), `Exhausted` (`depot_full`).
         """
         check_names(repository, tag)
         arriving = references.Arriving(
@@ -57,6 +59,7 @@ class Names(Content):
             linked=linked,
             immutable=immutable,
             incomplete=incomplete,
+            expect=expect,
         )
         while not self._placed(arriving):
             pass
@@ -162,12 +165,23 @@ class Names(Content):
 
         self._change(work, *(f"{repository}:{tag}" for repository, _, tag in tags))
 
-    def untag(self, repository: str, tag: str, origin: Origin, note: Note | None = None) -> Digest:
-        """Take a tag away; the manifest stays. Returns what it named. Raises `NotFound`, `Conflict` (`pinned`)."""
+    def untag(
+        self,
+        repository: str,
+        tag: str,
+        origin: Origin,
+        note: Note | None = None,
+        *,
+        expect: Expect | None = None,
+    ) -> Digest:
+        """Take a tag away; the manifest stays. Returns what it named.
+
+        Raises `NotFound`, `Conflict` (`pinned`, `precondition_failed`).
+        """
         now = self.clock.now()
 
         def work(connection: Any) -> Digest:
-            named = removing.untag(connection, repository, tag, origin, now)
+            named = removing.untag(connection, repository, tag, origin, now, expect)
             if note is not None:
                 note(connection, {"digest": str(named)})
             return named

@@ -9,7 +9,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict, Invalid, NotFound
 from ferryman.db.values import clean, dump
 from ferryman.depot import content
-from ferryman.depot.model import Blob, Origin, Pin
+from ferryman.depot.model import Blob, Expect, Origin, Pin
 from ferryman.depot.tables import (
     BLOBS,
     EDGES,
@@ -45,6 +45,7 @@ class Arriving:
     linked: bool
     immutable: bool
     incomplete: bool = False
+    expect: Expect | None = None
 
 
 def put_manifest(connection: Connection, arriving: Arriving) -> None:
@@ -56,6 +57,9 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
     content.add_blob(connection, arriving.blob, arriving.quota, arriving.holder)
     digest, now = str(manifest.digest), arriving.blob.created_at
     content.remember(connection, [(one, arriving.blob.origin) for one in dict.fromkeys([digest, *blobs])])
+    if arriving.tag is None:
+        there = _of_repository(connection, repository, [digest])
+        refuse_unexpected(arriving.expect, f"{repository}@{digest}", digest if there else None)
     edges = dict.fromkeys(named, False) | dict.fromkeys(children, True)
     put(
         connection,
@@ -77,6 +81,7 @@ def put_manifest(connection: Connection, arriving: Arriving) -> None:
             arriving.blob.origin,
             now,
             immutable=arriving.immutable,
+            expect=arriving.expect,
         )
     add(connection, "generation", 1)
 
@@ -150,9 +155,13 @@ def set_tag(
     now: float,
     *,
     immutable: bool = False,
+    expect: Expect | None = None,
     **more: Any,
 ) -> None:
-    """Let a tag name a manifest of the repository; `more` is noted in its history. Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`)."""
+    """Let a tag name a manifest of the repository; `more` is noted in its history.
+
+    Raises `NotFound` (`manifest_unknown`), `Conflict` (`tag_immutable`, `precondition_failed`).
+    """
     here = and_(MANIFESTS.c.repository == repository, MANIFESTS.c.digest == str(digest))
     media_type = connection.execute(select(MANIFESTS.c.media_type).where(here)).scalar()
     if media_type is None:
@@ -162,6 +171,7 @@ def set_tag(
     before = connection.execute(select(TAGS.c.digest).where(at).with_for_update()).scalar()
     if before is not None and before != str(digest) and immutable:
         raise _frozen(repository, tag, before)
+    refuse_unexpected(expect, f"{repository}:{tag}", before)
     row = {
         "repository": repository,
         "tag": tag,
@@ -169,8 +179,10 @@ def set_tag(
         "media_type": media_type,
         "updated_at": now,
     }
-    if not _put_tag(connection, row, only_new=immutable and before is None):  # somebody was faster
-        return set_tag(connection, repository, tag, digest, origin, now, immutable=True)
+    only_new = before is None and (immutable or expect is not None)
+    if not _put_tag(connection, row, only_new=only_new):  # somebody was faster
+        again = (connection, repository, tag, digest, origin, now)
+        return set_tag(*again, immutable=immutable, expect=expect, **more)
     if before != str(digest):
         note(connection, repository, tag, str(digest), origin, now, **more)
     return None
@@ -187,6 +199,21 @@ def _put_tag(connection: Connection, row: dict[str, Any], *, only_new: bool) -> 
         statement.on_conflict_do_update(index_elements=["repository", "tag"], set_=changing), row
     )
     return True
+
+
+def refuse_unexpected(expect: Expect | None, name: str, digest: str | None) -> None:
+    """Raise `Conflict` (`precondition_failed`) when `name` names something else than its caller expects."""
+    if expect is None or expect(digest):
+        return
+    problem = Conflict(
+        "precondition_failed",
+        f"'{name}' names {digest} now, which is not what the request expects."
+        if digest
+        else f"'{name}' names nothing now, which is not what the request expects.",
+        advice="Look what it names now, and decide again.",
+    )
+    problem.details = {"now": digest}
+    raise problem
 
 
 def _frozen(repository: str, tag: str, before: str) -> Conflict:

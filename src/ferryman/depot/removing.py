@@ -9,7 +9,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict
 from ferryman.core.ids import new_id
 from ferryman.depot import references
-from ferryman.depot.model import Origin
+from ferryman.depot.model import Expect, Origin
 from ferryman.depot.tables import BLOBS, EDGES, LINKS, MANIFESTS, PINS, REMOVED, TAGS, add, chunks, upsert
 
 
@@ -22,12 +22,20 @@ class Removing:
     now: float
 
 
-def untag(connection: Connection, repository: str, name: str, origin: Origin, now: float) -> Digest:
-    """Take a tag away. Raises `NotFound` (`manifest_unknown`), `Conflict` (`pinned`)."""
+def untag(
+    connection: Connection,
+    repository: str,
+    name: str,
+    origin: Origin,
+    now: float,
+    expect: Expect | None = None,
+) -> Digest:
+    """Take a tag away. Raises `NotFound` (`manifest_unknown`), `Conflict` (`pinned`, `precondition_failed`)."""
     at = and_(TAGS.c.repository == repository, TAGS.c.tag == name)
-    digest = connection.execute(select(TAGS.c.digest).where(at)).scalar()
+    digest = connection.execute(select(TAGS.c.digest).where(at).with_for_update()).scalar()
     if digest is None:
         raise references.unknown_manifest(repository, name)
+    references.refuse_unexpected(expect, f"{repository}:{name}", digest)
     refuse_pinned(connection, repository, [name], [])
     drop_tags(connection, repository, [name], Removing(new_id(now), origin, now))
     add(connection, "generation", 1)

@@ -47,6 +47,7 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "blob_unknown": (404, "BLOB_UNKNOWN"),
     "repository_unknown": (404, "NAME_UNKNOWN"),
     "upload_unknown": (404, "BLOB_UPLOAD_UNKNOWN"),
+    "precondition_failed": (412, "DENIED"),
     "upload_busy": (409, "BLOB_UPLOAD_INVALID"),
     "blob_needed": (405, "UNSUPPORTED"),
     "upstream_wrong": (502, "UNKNOWN"),

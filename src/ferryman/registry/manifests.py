@@ -7,12 +7,14 @@ from typing import Final
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict, Invalid, NotFound
+from ferryman.depot.references import refuse_unexpected
 from ferryman.depot.service import Depot
 from ferryman.oci.manifest import MOST_MANIFEST, Manifest, parse_manifest
 from ferryman.oci.reference import check_tag, parse_digest
 from ferryman.registry.answers import Answer, empty_answer
 from ferryman.registry.asked import Asked, read_body
 from ferryman.registry.cache import Cache, Kept
+from ferryman.registry.conditions import condition_of
 from ferryman.registry.errors import Refusal
 from ferryman.registry.located import Located
 from ferryman.registry.ports import Rules, Upstreams
@@ -89,6 +91,7 @@ class Manifests:
 
     async def _put(self, asked: Asked) -> Answer:
         digest, tags = _target(asked)
+        condition_of(asked.scope["headers"])  # what cannot be read is refused before the body comes
         raw = await read_body(asked, MOST_MANIFEST)
         stored = await self._threads.call(self._store, asked, raw, digest, tags)
         headers = [
@@ -109,7 +112,9 @@ class Manifests:
             now = self._depot.tagged(asked.repository, tag)
             if now is not None and now != manifest.digest:
                 raise _frozen(asked.repository, tag)
-        first = tags[0] if tags else None
+        condition = condition_of(asked.scope["headers"])
+        # A condition is about what the address names: the tag, or the manifest itself.
+        first = tags[0] if tags and not (condition and digest) else None
         self._depot.put_manifest(
             asked.repository,
             manifest,
@@ -119,9 +124,10 @@ class Manifests:
             incomplete=rules.sparse,
             linked=True,
             immutable=first in frozen,
+            expect=condition.holds if condition else None,
         )
-        for tag in tags[1:]:
-            self._depot.tag(asked.repository, manifest.digest, tag, origin)
+        for tag in tags[1:] if first else tags:
+            self._depot.tag(asked.repository, manifest.digest, tag, origin, immutable=tag in frozen)
         return manifest
 
     async def _delete(self, asked: Asked) -> Answer:
@@ -131,15 +137,19 @@ class Manifests:
     def _remove(self, asked: Asked) -> None:
         repository, reference = asked.repository, _reference(asked.route.last)
         rules, origin = self._rules(), asked.origin(self._clock.now())
+        condition = condition_of(asked.scope["headers"])
         if ":" not in reference:
             if is_immutable(rules, repository, reference):
                 raise _frozen(repository, reference)
             note = asked.note("depot.untag", f"{repository}:{reference}")
-            self._depot.untag(repository, reference, origin, note)
+            expect = condition.holds if condition else None
+            self._depot.untag(repository, reference, origin, note, expect=expect)
             return
         digest = parse_digest(reference)
         if rules.immutable:
             self._keep_frozen(rules, repository, digest)
+        if condition and self._depot.has_manifest(repository, digest):
+            refuse_unexpected(condition.holds, f"{repository}@{digest}", str(digest))
         note = asked.note("depot.delete", f"{repository}@{digest}")
         self._depot.delete_manifest(repository, digest, origin, note)
 
