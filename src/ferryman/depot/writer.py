@@ -103,6 +103,11 @@ class BlobWriter:
         self._close()
         return state
 
+    def leave(self) -> bool:
+        """Close the file as it is, after an error; tell whether it is still there for `Depot.resume`, which reads it anew."""
+        self._close()
+        return self._path.exists()
+
     def digest(self) -> Digest:
         """Return the digest of what was written so far."""
         return Digest(self._algorithm, self._hasher.hexdigest())

@@ -38,7 +38,7 @@ class Blobs:
             asked.repository, digest
         )
         if asked.method == "HEAD":
-            await self._pushes.keep(digest)
+            await self._pushes.keep_where_possible(digest)
         return _send(found, digest, asked)
 
     async def _fetch(self, repository: str, digest: Digest) -> Found | Arriving:

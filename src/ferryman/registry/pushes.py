@@ -2,14 +2,18 @@
 
 from typing import Final
 
+import structlog
+
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
+from ferryman.core.errors import Exhausted
 from ferryman.depot.service import Depot, Hold
 from ferryman.registry.threads import Threads
 
 SLOT_S: Final = 1800.0
 LIFETIME_S: Final = 3 * SLOT_S
 """Content that a client was told is here stays for at least two slots, an hour."""
+_log = structlog.get_logger("registry")
 
 
 class Pushes:
@@ -40,6 +44,13 @@ class Pushes:
         slot = int(self._clock.now() // SLOT_S)
         if slot != self._slot or not self._kept.issuperset(digests):
             await self._threads.call(self.keep_now, *digests)
+
+    async def keep_where_possible(self, digest: Digest) -> None:
+        """As `keep`, for whoever may only want to pull: a disk without room for the hold refuses them nothing."""
+        try:
+            await self.keep(digest)
+        except Exhausted:
+            _log.warning("what a client was told is here is not held: there is no room", digest=str(digest))
 
     def keep_now(self, *digests: Digest) -> None:
         """As `keep`, from a thread."""

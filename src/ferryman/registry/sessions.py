@@ -11,7 +11,8 @@ from typing import Final
 
 from ferryman.core.clock import Clock
 from ferryman.core.digests import Digest
-from ferryman.core.errors import Conflict, NotFound
+from ferryman.core.errors import Conflict, Exhausted, NotFound, Unavailable
+from ferryman.depot.files import translated
 from ferryman.depot.model import Blob, Origin, WriterState
 from ferryman.depot.service import BlobWriter, Depot, Hold
 from ferryman.registry.pushes import Pushes
@@ -110,15 +111,26 @@ class Sessions:
     def commit(self, session: Session, digest: Digest) -> Blob:
         """End an upload with success: its content is in the depot and in its repository. Blocks.
 
-        Raises `Corrupt` (`blob_mismatch`); the upload is over then as well.
+        Raises `Corrupt` (`blob_mismatch`), `Exhausted` (`disk_full`, `depot_full`), `Unavailable`. The upload is over then as
+        well, except where there was no room or no answer: what arrived waits for the next attempt.
         """
         writer = self.writer(session, digest.algorithm)
         try:
             blob = writer.commit(digest)
             self._depot.link_blob(session.repository, blob.digest)
-        finally:
+        except (Exhausted, Unavailable):
+            session.writer = None
+            # What a failed fsync wrote is not certain to be there: it is counted and hashed again.
+            session.state = replace(session.state, offset=EVERYTHING)
+            if not writer.leave():
+                self._forget(session)
+            raise
+        except BaseException:
             session.writer = None
             self._forget(session)
+            raise
+        session.writer = None
+        self._forget(session)
         return blob
 
     def cancel(self, session: Session) -> None:
@@ -184,10 +196,15 @@ class Sessions:
             "at": state.origin.at,
         }
         path = self._path(session.id)
-        path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(record))
-        os.replace(fresh, path)  # noqa: PTH105 - the same, and shorter
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                fresh.write_text(json.dumps(record))
+                os.replace(fresh, path)  # noqa: PTH105 - the same, and shorter
+            except OSError:
+                fresh.unlink(missing_ok=True)
+                raise
 
     def _read(self, name: str) -> Session:
         try:
