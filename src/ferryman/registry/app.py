@@ -51,6 +51,9 @@ READS: Final = frozenset({"GET", "HEAD"})
 ROUND_S: Final = 60.0
 _log = structlog.get_logger("registry")
 
+_OF_MODELS: Final = frozenset({Kind.MANIFEST, Kind.BLOB})
+"""What Ollama's client reads, by names that may have capitals; nothing else of a registry has any."""
+
 
 class Registry:
     """The depot over the distribution protocol: an ASGI application and a `core.lifecycle.Service`.
@@ -229,8 +232,8 @@ class Registry:
     def _asked(self, scope: Scope, receive: Receive, route: Route, query: Query) -> Asked:
         reads = scope["method"] in READS
         spelled = route.repository
-        if reads and spelled != spelled.lower():
-            spelled = lowered(spelled)  # a model; what people push are images, which have no capitals
+        if reads and route.kind in _OF_MODELS and spelled != spelled.lower():
+            spelled = lowered(spelled)
         name = check_repository(spelled) if spelled else ""
         asked = Asked(scope, receive, route, query, name, name, record=self._record)
         if name and reads and route.kind is not Kind.UPLOAD:
