@@ -195,12 +195,11 @@ def test_the_inventory_serves_a_bundle_elsewhere(here, there):
 
 def test_rights(here):
     def token(role):
-        here.ferry("users", "add", role, "--role", role, "--generate")
+        person = {"name": role, "password": "four plain words here", "role": role}
+        here.api("POST", "/api/v1/users", person)
         rights = [scope for scope in sorted(ROLE_SCOPES[Role(role)]) if scope.startswith(("depot", "jobs"))]
-        words = [word for scope in rights for word in ("--scope", scope)]
-        return json.loads(here.ferry("tokens", "create", "t", "--user", role, *words, "--json").stdout)[
-            "secret"
-        ]
+        order = {"name": "t", "user": role, "scopes": rights}
+        return here.api("POST", "/api/v1/tokens", order)["secret"]
 
     viewer, member, other = token("viewer"), token("member"), token("operator")
     assert here.sent("GET", "/api/v1/bundles", token=viewer)[0] == 200
