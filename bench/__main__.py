@@ -1,6 +1,6 @@
 """Run the measurements, one process each so that none inherits the memory or caches of another.
 
-`python -m bench [--rounds N] [NAME…]`: a name is a module of this folder (`transfer`, `ledger`, `days`, `daemon`, `registry`, `console`); without names
+`python -m bench [--rounds N] [NAME…]`: a name is a module of this folder (`transfer`, `ledger`, `days`, `daemon`, `registry`, `blobs`, `console`); without names
 all run. A module takes `--rounds`, prints its own table and exits 0, or 1 when it could not measure.
 """
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("transfer", "ledger", "days", "daemon", "registry", "images", "console")
+ORDER = ("transfer", "ledger", "days", "daemon", "registry", "images", "blobs", "console")
 
 
 def available() -> tuple[str, ...]:

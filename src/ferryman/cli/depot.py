@@ -8,7 +8,7 @@ import typer
 from ferryman.cli.bundle_keys import inventory
 from ferryman.cli.depot_home import by_hand, noted, opened
 from ferryman.cli.depot_keep import add_keeping
-from ferryman.cli.depot_show import removal_of, show_one, split
+from ferryman.cli.depot_show import kind_of, removal_of, show_one, sizes_of, split, told
 from ferryman.cli.depot_undo import add_undo
 from ferryman.cli.local import confirm
 from ferryman.cli.output import line, note, print_json, table
@@ -63,6 +63,9 @@ def list_refs(
                         for one in manifests
                         if not one.tags
                     ]
+        sizes = sizes_of(depot, [str(row["digest"]) for row in rows])
+    for row in rows:
+        row["size"] = sizes.get(str(row["digest"]))
     if json:
         print_json(rows)
         return
@@ -71,7 +74,10 @@ def list_refs(
         return
     for row in rows:
         row["digest"] = row["digest"] if digests else str(row["digest"])[:19]
-    table(rows, {"name": "NAME", "digest": "DIGEST", "updated_at": "SET", "media_type": "TYPE"})
+        row["size"] = format_size(row["size"]) if isinstance(row["size"], int) else None
+        row["media_type"] = kind_of(str(row["media_type"]))
+    columns = {"name": "NAME", "size": "SIZE", "media_type": "KIND", "digest": "DIGEST", "updated_at": "SET"}
+    table(rows, columns, right=("size",))
 
 
 def _row(name: str, digest: str, media_type: str, at: float) -> dict[str, object]:
@@ -85,13 +91,8 @@ def show(ref: _Ref, json: _Json = False) -> None:
     if json:
         print_json(document)
         return
-    for name, value in document.items():
-        if isinstance(value, list) and value:
-            line(f"{name}:")
-            for item in value:
-                line("  " + "  ".join(str(part) for part in item.values()))
-        elif value not in (None, "", []):
-            line(f"{name}: {value}")
+    for text in told(document):
+        line(text)
 
 
 def remove(
@@ -186,11 +187,17 @@ def usage(
         }
         for row in rows
     ]
-    if shown:
+    if shown:  # what frees most stands first
+        shown = [one for _, one in sorted(zip(rows, shown, strict=True), key=lambda both: -_unique(both[0]))]
         columns = {"name": "NAME", "unique": "ALONE", "shared": "SHARED", "blobs": "BLOBS"}
         table(shown, columns, right=("unique", "shared", "blobs"))
     limit = f" of {format_size(found.quota)}" if found.quota else ""
     line(
         f"{found.blobs} blobs in {found.repositories} repositories: {format_size(found.size)}{limit}, "
         f"{format_size(found.unreferenced)} that nothing refers to"
+        + (", which 'ferry depot gc --grace 0' frees" if found.unreferenced else "")
     )
+
+
+def _unique(row: dict[str, object]) -> int:
+    return int(str(row["unique"]))

@@ -8,7 +8,7 @@ from ferryman.cli.depot_home import by_hand, opened, repairing
 from ferryman.cli.output import line, note, print_json, table
 from ferryman.core.clock import rfc3339
 from ferryman.core.units import format_size, parse_duration
-from ferryman.depot.model import CheckTotals
+from ferryman.depot.model import CheckTotals, Trouble
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 _Target = Annotated[str, typer.Argument(metavar="REF", help="REPOSITORY:TAG, or a digest.")]
@@ -39,12 +39,17 @@ def collect(
         return
     verb = "would be removed" if dry_run else "removed"
     for name in report.tags:
-        line(f"tag {name}: no rule lets it stay")
+        line(f"tag {name} {verb}: no rule of depot_retention lets it stay")
     line(f"{report.blobs} blobs, {format_size(report.size)} {verb}")
     if report.strays:
         line(f"{report.strays} unfinished or unknown files, {format_size(report.stray_size)} {verb}")
     if report.kept_by_hold:
         line(f"{report.kept_by_hold} blobs are kept for what runs now")
+    if report.kept_for_undo:
+        line(
+            f"{report.kept_for_undo} blobs, {format_size(report.kept_for_undo_size)} of what was removed lately are kept, so "
+            "that 'ferry depot restore' can put it back; 'ferry depot gc --grace 0' takes them too"
+        )
 
 
 def check(
@@ -76,16 +81,25 @@ def check(
             rows.append(row)
             if not json:
                 _tell(row)
-    left = [row for row in rows if not row["repaired"]]
+    left = [row for row in rows if not row["repaired"] and row["trouble"] != Trouble.STRAY]
     if json:
         print_json({"blobs": totals.done, "size": totals.done_size, "findings": rows, "left": len(left)})
     else:
         line(
             f"{totals.done} blobs, {format_size(totals.done_size)}: "
-            + (f"{len(rows)} faults, {len(rows) - len(left)} repaired" if rows else "all well")
+            + (_summed(rows, len(left)) if rows else "all well")
         )
+        if left and not repair:
+            line("'ferry depot fsck --repair' fetches again what it can.")
     if left:
         raise typer.Exit(1)
+
+
+def _summed(rows: list[dict[str, Any]], left: int) -> str:
+    mended = sum(bool(row["repaired"]) for row in rows)
+    strays = sum(row["trouble"] == Trouble.STRAY for row in rows)
+    told = [f"{left} damaged or missing", f"{mended} repaired"]
+    return ", ".join([*told, f"{strays} unknown files, which gc removes"] if strays else told)
 
 
 def _tell(row: dict[str, Any]) -> None:

@@ -1,14 +1,21 @@
 """What commands of the depot show of one reference."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from ferryman.core.clock import rfc3339
+from ferryman.core.digests import Digest
 from ferryman.core.errors import Invalid, NotFound
+from ferryman.core.units import format_size
+from ferryman.oci import media
 from ferryman.oci.reference import parse_local
 
 if TYPE_CHECKING:
     from ferryman.depot.service import Depot
     from ferryman.oci.manifest import Descriptor
+
+_AT_ONCE: Final = 300
+_SIZES: Final = ("size", "total")
 
 
 def split(ref: str) -> tuple[str, str]:
@@ -33,6 +40,35 @@ def removal_of(depot: "Depot", ref: str) -> dict[str, object]:
         "manifests": [str(digest) for digest in found.manifests],
         "freed": found.freed,
     }
+
+
+def sizes_of(depot: "Depot", digests: list[str]) -> dict[str, int]:
+    """Return the bytes that are there of each manifest with all it names."""
+    wanted = [Digest.parse(text) for text in dict.fromkeys(digests)]
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = depot.needs(wanted[start : start + _AT_ONCE])
+        found |= {str(digest): size for digest, size in part.items()}
+    return found
+
+
+def kind_of(media_type: str) -> str:
+    """Return the kind of a manifest in a word; what is not known keeps its media type."""
+    if media.is_index(media_type):
+        return "index"
+    return "image" if media.is_manifest(media_type) else media_type
+
+
+def told(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what `show_one` returns as lines for people."""
+    for name, value in document.items():
+        if isinstance(value, list) and value:
+            yield f"{name}:"
+            for item in value:
+                parts = (format_size(part) if key == "size" else str(part) for key, part in item.items())
+                yield "  " + "  ".join(parts)
+        elif value not in (None, "", []):
+            yield f"{name}: {format_size(value) if name in _SIZES else value}"
 
 
 def show_one(depot: "Depot", ref: str) -> dict[str, Any]:

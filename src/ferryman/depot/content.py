@@ -110,14 +110,22 @@ def used(connection: Connection) -> int:
     return int(connection.execute(select(STATE.c.value).where(STATE.c.name == "used")).scalar_one())
 
 
-def depot_full(used_bytes: int, size: int, quota: int) -> Exhausted:
-    """Return the error of a depot without room."""
+def depot_full(
+    used_bytes: int, size: int, quota: int, free: int = 0, largest: Sequence[tuple[str, int]] = ()
+) -> Exhausted:
+    """Return the error of a depot without room; `free` is what nothing needs, `largest` which names need most alone."""
+    ways = [f"'ferry depot gc --grace 0' frees {format_size(free)} that nothing needs."] if free else []
+    if largest:
+        named = ", ".join(f"{name} ({format_size(bytes_)})" for name, bytes_ in largest)
+        ways.append(f"To remove with 'ferry depot rm' what is not needed frees most with {named}.")
+    if not ways:
+        ways.append("Remove what is not needed with 'ferry depot rm', then run 'ferry depot gc --grace 0'.")
     problem = Exhausted(
         "depot_full",
         f"The depot holds {format_size(used_bytes)} of at most {format_size(quota)}; {format_size(size)} more do not fit.",
-        advice="Remove what is not needed with 'ferry depot rm', then run 'ferry depot gc'; or raise depot_quota.",
+        advice=" ".join([*ways, "Or raise depot_quota."]),
     )
-    problem.details = {"used": used_bytes, "size": size, "quota": quota}
+    problem.details = {"used": used_bytes, "size": size, "quota": quota, "free": free}
     return problem
 
 

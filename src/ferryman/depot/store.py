@@ -11,7 +11,7 @@ from ferryman.core.errors import Exhausted
 from ferryman.core.ids import is_id, new_id
 from ferryman.core.units import format_size
 from ferryman.db import Database
-from ferryman.depot import check, content, files, holds, reading
+from ferryman.depot import check, content, files, holds, reading, usage
 from ferryman.depot.files import Files
 from ferryman.depot.generation import Generation
 from ferryman.depot.lock import SweepLock
@@ -206,8 +206,8 @@ class Content:
     def check_room(self, size: int) -> None:
         """Raise `Exhausted` (`depot_full`, `disk_full`) unless `size` more bytes fit now."""
         quota = self.quota()
-        if quota and (used := self.used()) + size > quota:
-            raise content.depot_full(used, size, quota)
+        if quota and self.used() + size > quota:
+            raise self._full(size, quota)
         free = self._files.free()
         if size + min(RESERVE, size) > free:
             raise Exhausted(
@@ -215,6 +215,11 @@ class Content:
                 f"The disk of {self.folder} has {format_size(free)} left; {format_size(size)} more do not fit.",
                 advice="Make room, or run 'ferry depot gc'.",
             )
+
+    def _full(self, size: int, quota: int) -> Exhausted:
+        """Return the error of a depot without room, with what would free some."""
+        used, free, largest = self._read(usage.what_frees)
+        return content.depot_full(used, size, quota, free, largest)
 
     def _writer(
         self,
@@ -253,8 +258,8 @@ class Content:
     def _arrived(self, path: Path, handle: int | None, blob: Blob, hold: holds.Hold | None) -> Arrived:
         """Say what a verified file is to become. Raises `Exhausted` (`depot_full`)."""
         quota, holder = self.quota(), hold.holder if hold else None
-        if quota and not self.has(blob.digest) and (used := self.used()) + blob.size > quota:
-            raise content.depot_full(used, blob.size, quota)
+        if quota and not self.has(blob.digest) and self.used() + blob.size > quota:
+            raise self._full(blob.size, quota)
         return Arrived(path, handle, blob, quota, holder)
 
     def _settle_all(self, arrived: Sequence[Arrived]) -> list[Blob]:

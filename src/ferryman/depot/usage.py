@@ -2,12 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, func, select
 
 from ferryman.depot import content, reading, sweeping
 from ferryman.depot.model import Ref, RefUsage, Usage
 from ferryman.depot.tables import BLOBS, EDGES, MANIFESTS, TAGS
+
+MOST_COUNTED: Final = 1000
+"""References up to which it is counted what each frees."""
+NAMED: Final = 3
 
 
 def usage(connection: Connection, prefix: str, quota: int) -> Usage:
@@ -27,6 +32,20 @@ def usage(connection: Connection, prefix: str, quota: int) -> Usage:
     ]
     shown = [item for item in per_reference(refs, sizes, children) if item.ref.repository.startswith(prefix)]
     return Usage(count, size, quota, referenced, size - referenced, repositories, tuple(shown))
+
+
+def what_frees(connection: Connection) -> tuple[int, int, list[tuple[str, int]]]:
+    """Return the bytes that are used, those that nothing needs, and which references need most alone.
+
+    With very many references these are not counted: whoever is refused does not wait for that.
+    """
+    size = content.used(connection)
+    free = size - sweeping.referenced(connection)
+    count = int(connection.execute(select(func.count()).select_from(TAGS)).scalar_one())
+    if count > MOST_COUNTED:
+        return size, free, []
+    refs = sorted(usage(connection, "", 0).refs, key=lambda one: one.unique, reverse=True)
+    return size, free, [(str(one.ref), one.unique) for one in refs[:NAMED] if one.unique]
 
 
 def needs(connection: Connection, digests: Collection[str]) -> dict[str, int]:

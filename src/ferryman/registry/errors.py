@@ -44,6 +44,7 @@ _TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "manifest_too_large": (413, "SIZE_INVALID"),
     "manifest_blob_unknown": (400, "MANIFEST_BLOB_UNKNOWN"),
     "manifest_unknown": (404, "MANIFEST_UNKNOWN"),
+    "blob_lost": (404, "MANIFEST_UNKNOWN"),
     "blob_unknown": (404, "BLOB_UNKNOWN"),
     "repository_unknown": (404, "NAME_UNKNOWN"),
     "upload_unknown": (404, "BLOB_UPLOAD_UNKNOWN"),

@@ -137,13 +137,19 @@ def test_the_quota_names_numbers_and_what_to_do(open_depot):
     with pytest.raises(Exhausted) as caught:
         store(depot, b"b" * 300)
     assert caught.value.code == "depot_full"
-    assert caught.value.details == {"used": 800, "size": 300, "quota": 1000}
+    assert caught.value.details == {"used": 800, "size": 300, "quota": 1000, "free": 800}
     assert "ferry depot gc" in caught.value.advice
     with pytest.raises(Exhausted):
         depot.writer(ORIGIN, size=201)
     store(depot, b"a" * 800)
     assert depot.used() == 800
     assert not list((depot.folder / "uploads").iterdir())
+    assert depot.gc(grace=0, now=4e9).blobs == 1
+    put_image(depot, "a", "big", b"c" * 400)
+    with pytest.raises(Exhausted) as named:
+        depot.writer(ORIGIN, size=900)
+    assert named.value.details["free"] == 0
+    assert "a:big" in named.value.advice
 
 
 def test_two_at_once_bring_the_same(depot, open_depot):

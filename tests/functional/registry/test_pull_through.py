@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -125,3 +126,20 @@ def test_containerd_uses_it_as_a_mirror(
     finally:
         call(through, "PATCH", "/api/v1/settings", json.dumps({"registry_anonymous": False}))
     assert store.two.digest in ctrd.ctr("image", "ls", "name==far.example/team/two:v1")
+
+
+def test_a_flipped_bit_comes_again_from_the_upstream(through: Served, far: DockerRegistry, store: Store):
+    raw = get(through, "far.example/team/one/manifests/v1")
+    digest = json.loads(raw)["layers"][0]["digest"].partition(":")[2]
+    whole = get(through, f"far.example/team/one/blobs/sha256:{digest}")
+    deadline = time.monotonic() + 60
+    while not through.daemon.api("GET", f"/api/v1/depot/blobs?q={digest}")["items"]:
+        assert time.monotonic() < deadline  # it is given out before it is kept
+        time.sleep(0.05)
+    path = through.daemon.home / "depot" / "blobs" / "sha256" / digest[:2] / digest
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    ended = through.daemon.ended(through.daemon.api("POST", "/api/v1/depot/fsck", {})["id"])
+    log = through.daemon.api("GET", f"/api/v1/jobs/{ended['id']}/log")
+    assert f"repaired: sha256:{digest}" in log["text"], log["text"]
+    assert path.read_bytes() == whole
+    assert get(through, f"far.example/team/one/blobs/sha256:{digest}") == whole
