@@ -72,6 +72,10 @@ def list_refs(
     if not rows:
         note("The depot has nothing of that name." if prefix else "The depot is empty.")
         return
+    _print(rows, digests=digests)
+
+
+def _print(rows: list[dict[str, object]], *, digests: bool) -> None:
     for row in rows:
         row["digest"] = row["digest"] if digests else str(row["digest"])[:19]
         row["size"] = format_size(row["size"]) if isinstance(row["size"], int) else None
