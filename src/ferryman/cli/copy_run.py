@@ -40,9 +40,7 @@ class Work:
         """Read the words. Raises `Invalid`."""
         self._words, self._places = words, places
         self._json, self._quiet = words.has("json"), words.has("quiet")
-        rate = parse_rate(words.value("limit") or "0")
-        self._meter = Meter(rate_limit=rate)
-        self._rate = rate
+        self._meter = Meter(rate_limit=parse_rate(words.value("limit") or "0"))
         self._home: OpenDepot | None = None
         self._engine: Engine | None = None
         self._how = How(
@@ -124,7 +122,7 @@ class Work:
         from ferryman.transfer.service import Engine  # noqa: PLC0415 - loads libcurl
 
         if self._engine is None:
-            self._engine = Engine(rate_limit=self._rate)
+            self._engine = Engine()
             self._engine.start()
         return self._engine
 

@@ -89,6 +89,19 @@ def test_orders_that_cannot_be_meant_are_refused(
     assert code is None or problem["code"] == code
 
 
+def test_the_speed_limit_of_a_copy_holds_for_what_comes_over_several_connections(
+    daemon: RunningDaemon, source: DockerRegistry, tmp_path: Path
+) -> None:
+    address, _ = put(source, tmp_path / "made", "slow/big", 40 * MIB)
+    order = {
+        "sources": [address], "target": "depot:", "source": {"plain_http": True}, "rate_limit": "12MB/s",
+    }  # fmt: skip
+    job = daemon.api("POST", "/api/v1/images/copies", order)
+    ended = daemon.ended(job["id"], 90)
+    assert ended["state"] == "succeeded", ended
+    assert ended["result"]["seconds"] > 2.8
+
+
 def test_a_job_killed_with_its_daemon_goes_on(tmp_path: Path, source: DockerRegistry) -> None:
     daemon = RunningDaemon(tmp_path / "home")
     daemon.start()

@@ -88,7 +88,7 @@ class Item:
         with self._meter.lock:
             self.state = ItemState.MOVING
             self._high = max(self._high, leg * self.size + min(offset, self.size))
-            self._meter.network += network
+            self._meter.received(network)
 
     def resumed(self, count: int) -> None:
         """Say how many of its bytes an earlier run had brought."""
@@ -143,6 +143,11 @@ class Meter:
         """Count bytes that were there from an earlier run. Under the lock."""
         self._resumed += count
 
+    def received(self, count: int) -> None:
+        """Count bytes of somebody who brakes himself; what others may take is less by them. Under the lock."""
+        self.network += count
+        self._bucket.spend(count)
+
     def brake(self, count: int) -> None:
         """Wait as long as the limit asks for `count` bytes. Raises `Stopped`."""
         if self._stop.is_set():
@@ -159,10 +164,9 @@ class Meter:
             if self._wait(0.02) and self._stop.is_set():
                 raise Stopped
 
-    def set_rate(self, rate: int) -> None:
-        """Change the limit, bytes per second, 0 for none."""
-        with self.lock:
-            self._bucket.set_rate(rate, self._clock.monotonic())
+    def share(self, many: int) -> int:
+        """Return what each of `many` may take of the limit where it brakes itself, bytes per second, 0 for no limit."""
+        return max(1, self._bucket.rate // many) if self._bucket.rate else 0
 
     def pause(self, seconds: float) -> None:
         """Wait before another attempt. Raises `Stopped`."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ferryman.core.digests import Digest
@@ -50,6 +50,7 @@ class Store:
         self._engine, self._client, self._connections = engine, client, connections
         self._lock = threading.Lock()
         self._busy: dict[Digest, threading.Lock] = {}
+        self._engaged = 0
 
     def open(self, blob: Descriptor, offset: int) -> BlobStream:
         """Open a blob that is in the depot."""
@@ -100,6 +101,10 @@ class Store:
             item.show(blob.size, 0)
             return True
         self._depot.check_room(blob.size)
+        with self._engages():
+            return self._engaged_with(blob, source, client, item)
+
+    def _engaged_with(self, blob: Descriptor, source: Place, client: RegistryClient, item: Item) -> bool:
         before = -1
         while True:
             transfer = self._submit(blob, client)
@@ -124,6 +129,7 @@ class Store:
             self._depot.partial(blob.digest),
             options=Options(
                 connections=self._connections,
+                rate_limit=self._meter.share(self._engaged),
                 headers=asked.headers,
                 proxy=options.proxy,
                 no_proxy_env=options.no_proxy_env,
@@ -142,11 +148,13 @@ class Store:
         return self._engine.submit(request)
 
     def _watch(self, transfer: Transfer, item: Item) -> Result:
-        last = Snapshot()
+        last, rate = Snapshot(), self._meter.share(self._engaged)
         while True:
             try:
                 result = transfer.wait(LOOK)
             except TimeoutError:
+                if rate != (now_rate := self._meter.share(self._engaged)):
+                    transfer.set_rate(rate := now_rate)
                 now = transfer.snapshot()
                 item.show(now.disk, max(0, now.network - last.network))
                 last = now
@@ -158,6 +166,17 @@ class Store:
             item.show(result.size, max(0, result.network - last.network))
             item.resumed(result.resumed)
             return result
+
+    @contextlib.contextmanager
+    def _engages(self) -> Iterator[None]:
+        """Count a blob that the engine brings: those that it brings at the same time share the limit."""
+        with self._lock:
+            self._engaged += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._engaged -= 1
 
     def _adopted(self, blob: Descriptor, source: Place, *, verify: bool) -> bool:
         path = self._depot.partial(blob.digest)
