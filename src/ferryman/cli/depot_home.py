@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ferryman.cli.local import actor
+from ferryman.core.access_lines import parse_upstreams
 from ferryman.core.clock import SystemClock
 from ferryman.core.errors import NotFound
 from ferryman.core.layers import load_settings
@@ -36,6 +37,11 @@ class InForce:
     def rules(self) -> str:
         """The rules for tags."""
         return self.settings.depot_retention
+
+    @property
+    def upstreams(self) -> list[str]:
+        """The names of registries that images are pulled through."""
+        return [one.name for one in parse_upstreams(self.settings.registry_upstreams)]
 
     @cached_property
     def settings(self) -> "Settings":
@@ -71,7 +77,12 @@ def opened(*, create: bool = False) -> "Iterator[Depot]":
         database.migrate()
         force = InForce(settings, database)
         depot = Depot(
-            settings.depot, database, SystemClock(), quota=lambda: force.bytes, rules=lambda: force.rules
+            settings.depot,
+            database,
+            SystemClock(),
+            quota=lambda: force.bytes,
+            rules=lambda: force.rules,
+            lazy=lambda: force.upstreams,
         )
         try:
             yield depot

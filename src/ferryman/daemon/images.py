@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from ferryman.accounts.audit import Audit
+from ferryman.core.access_lines import parse_upstreams
 from ferryman.core.clock import Clock
 from ferryman.core.lent import Lent
 from ferryman.core.live import Live
@@ -140,6 +141,7 @@ def image_rooms(
         clock,
         quota=lambda: live.now().depot_bytes,
         rules=lambda: live.now().depot_retention,
+        lazy=lambda: [one.name for one in parse_upstreams(live.now().registry_upstreams)],
     )
     reach = Reach(Lent(home / "keys" / "lent-images"))
     rooms = CopyRooms(depot, engine, box, reach, home / "depot" / "copying", clock)

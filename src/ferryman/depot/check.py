@@ -28,11 +28,17 @@ class Check:
     """One check. May run beside everything else."""
 
     def __init__(
-        self, files: Files, database: Database, lock: SweepLock, generation: Generation, clock: Clock
+        self,
+        files: Files,
+        database: Database,
+        lock: SweepLock,
+        generation: Generation,
+        clock: Clock,
+        lazy: Sequence[str] = (),
     ) -> None:
-        """Check what these hold."""
+        """Check what these hold. Repositories below the names in `lazy` need not be complete."""
         self._files, self._db, self._lock = files, database, lock
-        self._generation, self._clock = generation, clock
+        self._generation, self._clock, self._lazy = generation, clock, lazy
 
     def run(
         self,
@@ -176,7 +182,7 @@ class Check:
 
     def _incomplete(self) -> Iterator[Finding]:
         """Tell which manifests need what was never there: children of an index may be missing."""
-        for parent, child, user in self._db.read_now(checking.incomplete):
+        for parent, child, user in self._db.read_now(lambda c: checking.incomplete(c, self._lazy)):
             yield Finding(
                 Trouble.INCOMPLETE, parent, 0, None, f"It needs {child}, which is not there.", used_by=(user,)
             )

@@ -103,7 +103,9 @@ class Depot(Names):
         what it brought is verified before it counts. `totals` is kept up to date while it runs; with its `last` as
         `after`, an interrupted check goes on.
         """
-        checking = Check(self._files, self.database, self._lock, self._generation, self.clock)
+        checking = Check(
+            self._files, self.database, self._lock, self._generation, self.clock, tuple(self.lazy())
+        )
         return checking.run(deep=deep, repair=repair, totals=totals or CheckTotals(), stop=stop, after=after)
 
 

@@ -38,10 +38,12 @@ class Content:
         *,
         quota: Callable[[], int] = lambda: 0,
         rules: Callable[[], str] = lambda: "",
+        lazy: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         """Keep content in `folder` (made when needed), records in `database` (migrated).
 
-        `quota` (bytes, 0 is none) and `rules` (see `core.retention`) are asked each time.
+        `quota` (bytes, 0 is none), `rules` (see `core.retention`) and `lazy` are asked each time. `lazy` are names of
+        registries: content of the repositories below them arrives when somebody asks for it.
         Raises `Denied` (`depot_unwritable`), `Exhausted` (`disk_full`).
         """
         self.folder = folder
@@ -49,6 +51,7 @@ class Content:
         self.clock = clock
         self.quota = quota
         self.rules = rules
+        self.lazy = lazy
         self._files = Files(folder)
         self._lock = SweepLock(folder)
         self._settling = Settling(self._files, database, self._lock)

@@ -3,6 +3,7 @@
 import pytest
 
 from ferryman.core.errors import Conflict, Corrupt, Invalid, NotFound
+from ferryman.depot.model import Trouble
 from ferryman.oci.manifest import parse_manifest
 from tests.conformance.depot.making import ORIGIN, digest_of, image, index, put_image, store, subject
 
@@ -74,6 +75,21 @@ def test_an_incomplete_image_is_taken_when_asked_for(depot, clock):
     depot.link_blob("a", store(depot, b"missing"))
     depot.gc(clock.at, 0)
     assert depot.has(digest_of(b"missing"))
+
+
+def test_what_arrives_when_it_is_asked_for_is_not_missed(depot):
+    store(depot, b"{}")
+    made = image(b"{}", b"later")
+    for name in ("far.example/team/x", "far_example/x", "near/x"):
+        depot.put_manifest(name, made, "1", ORIGIN, sparse=True, incomplete=True)
+    found = [(one.trouble, one.used_by) for one in depot.fsck()]
+    assert found == [(Trouble.INCOMPLETE, ("far.example/team/x",))]
+    depot.lazy = lambda: ["far.example", "near"]
+    found = [(one.trouble, one.used_by) for one in depot.fsck()]
+    assert found == [(Trouble.INCOMPLETE, ("far_example/x",))]
+    depot.untag("far_example/x", "1", ORIGIN)
+    depot.delete_manifest("far_example/x", made.digest, ORIGIN)
+    assert list(depot.fsck()) == []
 
 
 def test_foreign_layers_may_be_elsewhere(depot):
