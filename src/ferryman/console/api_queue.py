@@ -13,7 +13,7 @@ from ferryman.core.errors import Conflict, FerryError, Invalid
 from ferryman.jobs.service import Ledger
 from ferryman.web.filters import BodyFilters
 from ferryman.web.job import JobView, job_view, owner_filter, reachable
-from ferryman.web.shapes import PRINTABLE, JobId, Strict, When, seconds_of
+from ferryman.web.shapes import PRINTABLE, JobId, Strict, When, Whole, seconds_of
 
 _AT_ONCE = 32
 Id = Annotated[str, Field(max_length=100, pattern=PRINTABLE)]
@@ -44,7 +44,7 @@ class Bulk(Strict):
     """What all bulk actions say."""
 
     action: BulkAction
-    value: Annotated[int, Field(ge=0, le=9, strict=True)] | Category | None = Field(
+    value: Annotated[int, Field(ge=0, le=9), Whole] | Category | None = Field(
         None, description="The priority (0 first, 9 last), or the name of the category; null is none."
     )
     files: bool = Field(

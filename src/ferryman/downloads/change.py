@@ -12,7 +12,7 @@ from ferryman.core.digests import Digest
 from ferryman.core.errors import Conflict, Denied, FerryError, Invalid, NotFound
 from ferryman.core.paths import join_within
 from ferryman.core.units import parse_rate
-from ferryman.downloads.model import KIND, DownloadSpec, Text, Whole
+from ferryman.downloads.model import KIND, DownloadSpec, Text
 from ferryman.downloads.order import check_name
 from ferryman.downloads.running import Running
 from ferryman.jobs.model import Job, State
@@ -21,7 +21,7 @@ from ferryman.transfer.model import Overwrite
 from ferryman.transfer.policy import AddressPolicy
 from ferryman.transfer.source import parse_source
 from ferryman.web.job import job_not_found
-from ferryman.web.shapes import Strict
+from ferryman.web.shapes import Strict, Whole
 
 BEFORE_IT_BEGINS: Final = frozenset({"folder", "name", "checksum", "overwrite"})
 """What is settled once the first byte of a file is written."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ferryman.transfer.model import Overwrite
-from ferryman.web.shapes import PRINTABLE, When
+from ferryman.web.shapes import PRINTABLE, When, Whole
 
 KIND: Final = "download"
 MOST: Final = 10_000
@@ -19,13 +19,6 @@ ATTEMPTS: Final = 20
 """Attempts of one download: with their back-off about two hours without any network."""
 
 
-def _number(value: object) -> object:
-    """Let numbers through, also 9.0, which JSON has no other type for; neither true nor "9" is one."""
-    if isinstance(value, bool | str):
-        raise ValueError("write a number")  # noqa: TRY004 - what pydantic turns into its own error
-    return value
-
-
 def _flag(value: object) -> object:
     """Let only true and false through, where pydantic would also take "yes" and 1."""
     if value is not None and not isinstance(value, bool):
@@ -33,7 +26,6 @@ def _flag(value: object) -> object:
     return value
 
 
-Whole = BeforeValidator(_number)
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Line = Annotated[str, Field(min_length=1, max_length=20_000, pattern=PRINTABLE)]
 Text = Annotated[str, Field(max_length=1000, pattern=PRINTABLE)]

@@ -44,6 +44,15 @@ def _rfc3339(value: object) -> object:
     return value
 
 
+def _number(value: object) -> object:
+    """Let numbers through, also 9.0, which JSON has no other type for; neither true nor "9" is one."""
+    if isinstance(value, bool | str):
+        raise ValueError("write a number")  # noqa: TRY004 - what pydantic turns into its own error
+    return value
+
+
+Whole = BeforeValidator(_number)
+"""Beside `int`: a whole number as JSON knows it."""
 When = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 """A moment a caller sends: RFC 3339 with an offset."""
 

@@ -85,7 +85,9 @@ class WritingProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the lock; what was recorded stays."""
+        """Let go of the lock; what was recorded stays, and a file in which nothing is goes."""
+        if os.fstat(self._file.fileno()).st_size == 0:
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
-from ferryman.downloads.model import Flag, Text, Whole
-from ferryman.web.shapes import PRINTABLE, Strict
+from ferryman.downloads.model import Flag, Text
+from ferryman.web.shapes import PRINTABLE, Strict, Whole
 
 KIND: Final = "hook"
 """The kind of jobs that deliver."""

@@ -7,13 +7,13 @@ from pydantic import BaseModel, Field
 
 from ferryman.accounts.model import Principal
 from ferryman.core.errors import FerryError, Invalid
-from ferryman.downloads.model import Line, Text, Whole
+from ferryman.downloads.model import Line, Text
 from ferryman.downloads.rules.match import check_rule, matches
 from ferryman.downloads.rules.model import MOST_RULES, Effects, Rule, RuleBody
 from ferryman.downloads.rules.service import Rules, facts_of
 from ferryman.downloads.rules.starters import STARTERS
 from ferryman.web.auth import allow
-from ferryman.web.shapes import PRINTABLE, Listed, Moment, Strict, moment
+from ferryman.web.shapes import PRINTABLE, Listed, Moment, Strict, Whole, moment
 
 Reader = Annotated[Principal, allow("downloads:read")]
 Writer = Annotated[Principal, allow("settings:write")]

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from ferryman.downloads.model import Flag, Text, Whole
-from ferryman.web.shapes import PRINTABLE, Strict
+from ferryman.downloads.model import Flag, Text
+from ferryman.web.shapes import PRINTABLE, Strict, Whole
 
 MOST_RULES: Final = 200
 NEEDED: Final = "required"
