@@ -364,6 +364,7 @@ class TestSignIn:
         assert "does not belong" in daemon.problem("POST", ADD, order)["errors"]["client_cert"]
 
 
+@pytest.mark.timeout(400)
 def test_a_large_order_is_one_batch(daemon):
     """10,000 at once, later: nothing is fetched, everything is there, and it can be taken back."""
     order = {
