@@ -53,6 +53,8 @@ DIALOGS: Final = (
     ("/downloads/history", "save-filter"),
     ("/downloads/rules", "import-rules"),
     ("/depot", "fetch"),
+    ("/depot/bundles", "write-bundle"),
+    ("/depot/bundles", "load-bundle"),
     ("/settings", "export-settings"),
     ("/settings", "import-settings"),
     ("/users", "add-user"),
