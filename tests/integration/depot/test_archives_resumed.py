@@ -1,6 +1,8 @@
 """An archive is written whole or not at all; what was fetched for it before a kill -9 is not fetched again, bytes counted."""
 
+import hashlib
 import signal
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ from tests.integration.depot.test_copying import Ferry, needs_registry, wait_for
 
 MIB = 1 << 20
 pytestmark = needs_registry
+
+
+def content(archive: Path) -> dict[str, str]:
+    """Names and SHA-256 of what is in an archive; the order is that in which it arrived."""
+    with tarfile.open(archive) as tar:
+        files = {one.name: tar.extractfile(one) for one in tar if one.isfile()}
+        return {name: hashlib.sha256(file.read()).hexdigest() for name, file in files.items() if file}
 
 
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
@@ -44,4 +53,4 @@ def test_a_killed_copy_into_an_archive_fetches_only_the_rest(tmp_path: Path, kin
         other = ferry(*words("b.tar"))
         assert other.code == 0, other.err
         assert relay.down < MIB, "only local bytes are written again"
-        assert (tmp_path / "b.tar").read_bytes() == (tmp_path / "a.tar").read_bytes()
+        assert content(tmp_path / "b.tar") == content(tmp_path / "a.tar")
